@@ -1,0 +1,1 @@
+"""Measurements against the peers; ratios of one run, never absolute claims."""

@@ -1,0 +1,1 @@
+"""One file a command: ``add`` declares its words, ``run`` does it. Heavy imports stay inside ``run``."""

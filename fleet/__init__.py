@@ -1,0 +1,1 @@
+"""The work: observe, plan, build, prove, destroy."""

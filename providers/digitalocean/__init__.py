@@ -1,0 +1,36 @@
+"""DigitalOcean."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from providers.vendor import Vendor
+from state.questions import AnswerKind, Question
+
+
+def _check_token(value: Any) -> str:
+    text = str(value)
+    if not text.isascii() or not text.isprintable() or " " in text or len(text) < 20:
+        return "Paste the whole token, as the control panel shows it once: dop_v1_ and 64 more characters."
+    return ""
+
+
+VENDOR = Vendor(
+    name="digitalocean",
+    label="DigitalOcean",
+    about="Droplets, Spaces, DNS and cloud firewalls.",
+    questions=(
+        Question(
+            key="digitalocean.token",
+            label="DigitalOcean API token",
+            help="Buildyard makes machines, firewalls and DNS records with it. Make one with full access in the "
+            "control panel under API, Tokens. It stays with the secrets, never in the answers. "
+            "Example: dop_v1_ and 64 digits and letters.",
+            kind=AnswerKind.SECRET,
+            check=_check_token,
+        ),
+    ),
+    driver="providers.digitalocean.driver",
+    from_usd_per_month=12,
+    price_seen="2026-11-22",
+)

@@ -1,0 +1,1 @@
+"""What is done to a machine: declared steps, the compiler, SSH; one file a role or service."""

@@ -1,0 +1,1 @@
+"""The services beside the machines: object store, name server and resolver, certificate authority, apt cache."""

@@ -1,0 +1,1 @@
+"""Small questions and messages over a screen, one a file."""

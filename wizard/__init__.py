@@ -1,0 +1,1 @@
+"""The conversation, headless: steps, order, skip rules, defaults, review."""
