@@ -16,12 +16,10 @@ from textual.widgets import Input
 from screens.app import BuildyardApp
 from screens.page import Page
 from tests.screens.fake_backend import FakeBackend
+from tests.screens.resting import rest_by_the_loop
 from tests.screens.wizard_talks import Desk
 
 HERE = Path(__file__).parent
-#: Between two looks at whether the program rests, which Textual takes after each key: its own 20 ms are longer than
-#: most of what a key starts, and where a view is drawn 20 times a second 20 ms without work are long in coming.
-LOOK_S = 0.005
 #: The smallest terminal and a usual one.
 SIZES = ((80, 24), (120, 40))
 
@@ -30,8 +28,7 @@ SIZES = ((80, 24), (120, 40))
 def _a_still_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """No blinking, and nothing of the developer's own terminal."""
     monkeypatch.setattr(Input, "cursor_blink", False, raising=False)
-    monkeypatch.setattr("textual._wait.SLEEP_GRANULARITY", LOOK_S)
-    monkeypatch.setattr("textual._wait.SLEEP_IDLE", LOOK_S / 20)  # the part of it that Textual takes for rest
+    rest_by_the_loop(monkeypatch)
     for name in [name for name in os.environ if name.startswith(("TEXTUAL_", "BUILDYARD_"))] + ["NO_COLOR"]:
         if not name.startswith("TEXTUAL_SNAPSHOT_"):  # the snapshots' own
             monkeypatch.delenv(name, raising=False)

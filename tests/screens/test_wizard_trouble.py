@@ -103,7 +103,7 @@ async def test_a_plan_that_cannot_be_made_says_why_and_is_asked_for_again(desk: 
         await at.press("r")
         await at.planned()
         await at.press("enter")
-        assert desk.built == ["rehearsal"]
+        await at.until("the build", lambda: desk.built == ["rehearsal"])
 
 
 async def test_a_passphrase_is_asked_for_when_the_token_is_kept_and_may_be_refused(desk: Desk) -> None:
