@@ -6,9 +6,9 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from textual import events
 from textual.content import Content
-from textual.widgets import Static
+from textual.geometry import Size
+from textual.widget import Widget
 
 from fleet.cost import dollars
 from screens import signs
@@ -23,13 +23,17 @@ _GAP = "  "
 _LEAST_REASON = 8
 
 
-class FleetTable(Static):
-    """A line a machine; a reason that does not fit stands below its machine in full."""
+class FleetTable(Widget):
+    """A line a machine; a reason that does not fit stands below its machine in full.
 
-    DEFAULT_CSS = "FleetTable { height: auto; }"
+    It is drawn for the width that the layout gives it, in that same layout: drawn only once its size is known, it would
+    first be seen with its head alone.
+    """
+
+    DEFAULT_CSS = "FleetTable { height: auto; width: 1fr; }"
 
     def __init__(self) -> None:
-        super().__init__("", markup=False)
+        super().__init__(markup=False)
         self._machines: tuple[MachineHealth, ...] = ()
         self._told = ""
         self._priced = True
@@ -42,13 +46,16 @@ class FleetTable(Static):
             priced: somebody pays for them.
         """
         self._machines, self._told, self._priced = tuple(machines), told, priced
-        self._draw(self.size.width)
+        self.refresh(layout=True)
 
-    def on_resize(self, event: events.Resize) -> None:
-        self._draw(event.size.width)
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
+        return len(self._table(width).plain.splitlines())
 
-    def _draw(self, width: int) -> None:
-        self.update(table(self._machines, width, self._told, priced=self._priced) if width else "")
+    def render(self) -> Content:
+        return self._table(self.content_size.width)
+
+    def _table(self, width: int) -> Content:
+        return table(self._machines, width, self._told, priced=self._priced) if width else Content("")
 
 
 def table(machines: Sequence[MachineHealth], width: int, told: str = "", *, priced: bool = True) -> Content:

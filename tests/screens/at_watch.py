@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable
 from decimal import Decimal
@@ -47,7 +48,13 @@ async def heard(pilot: Pilot[Any]) -> WatchPage:
     """Until the page shows all that was written."""
     await until(pilot, "the page", lambda: any(isinstance(screen, WatchPage) for screen in pilot.app.screen_stack))
     page = page_of(pilot)
-    await until(pilot, "the journal", lambda: page.watched.at and page.heard.connection.live)
+    journal = page.app.backend.journal  # type: ignore[attr-defined]
+    last = max((json.loads(each)["at"] for each in journal), default=0)
+    await until(
+        pilot,
+        "the journal",
+        lambda: page.watched.at and page.watched.at >= last - 0.001 and page.heard.connection.live,
+    )
     await until(pilot, "the machines", lambda: "ws-1" in page.machines.text and "leads" in page.status.text)
     await pilot.pause()
     return page
