@@ -17,7 +17,7 @@ MOST_ROUNDS = 40
 
 
 def rest_by_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From here to the test's end, Textual's pilot waits until the loop has nothing to run and the screen is painted."""
+    """From here to the test's end, Textual's pilot waits until nothing is left to run or to paint."""
     monkeypatch.setattr("textual.app.wait_for_idle", _rest)
     monkeypatch.setattr("textual.pilot.wait_for_idle", _rest)
 
