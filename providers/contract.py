@@ -29,7 +29,6 @@ class Capabilities:
         supports_shared_files: directories that machines mount by NFS, run by the vendor.
         longest_tag: characters.
         most_firewall_rules: rules in one firewall.
-        run_on_live_api: this driver was run against the vendor's real API, not only against its description.
     """
 
     firewall_filters_private_network: bool
@@ -39,7 +38,6 @@ class Capabilities:
     supports_bucket_keys: bool
     longest_tag: int
     most_firewall_rules: int
-    run_on_live_api: bool
     narrow_bucket_keys: bool = True
     supports_shared_files: bool = False
 

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import httpx
 
 from providers.operations import Dialect, Operation
+from providers.pasted import is_one_word
 from providers.refusals import HINTS, SUMMARIES, Busy, Forbidden, Hopeless, Limited, Unsent
 from state.clock import Clock, wait_until
 from state.errors import (
@@ -53,7 +54,7 @@ class BearerToken(httpx.Auth):
 
     def __init__(self, token: Secret, label: str) -> None:
         text = token.reveal()
-        if not text.isascii() or not text.isprintable() or " " in text:
+        if not is_one_word(text):
             raise Unauthorized(
                 f"The token for {label} holds blanks or characters no token has.",
                 hint="Copy it again, without line breaks or blanks.",

@@ -21,6 +21,7 @@ from providers.catalog import (
     dns_credential_questions,
     placement_questions,
     provider_question,
+    vendor_of,
 )
 from providers.contract import Provider
 from providers.names import REHEARSAL
@@ -92,7 +93,7 @@ def review_notes(connect: Connect, answers: Answered) -> tuple[str, ...]:
         notes.append(
             "One layer here: this provider's firewall does not guard the private network; the machines' own does."
         )
-    if not provider.capabilities.run_on_live_api and answers.get("provider.name") != REHEARSAL:
+    if name != REHEARSAL and not vendor_of(name).run_on_live_api:
         notes.append(f"{provider.label}: tested against the published API description, never run on the live API.")
     return tuple(notes)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from providers.pasted import pasted
 from providers.vendor import Vendor
 from state.questions import AnswerKind, Question
 
@@ -13,13 +14,6 @@ def _check_key(value: Any) -> str:
     # docs.aws.amazon.com/IAM/latest/APIReference/API_AccessKey.html: 16 to 128 word characters.
     if not re.fullmatch(r"\w{16,128}", str(value), re.ASCII):
         return "Paste the access key id as the console shows it: AKIA and 16 more digits and capital letters."
-    return ""
-
-
-def _check_secret(value: Any) -> str:
-    text = str(value)
-    if not text.isascii() or not text.isprintable() or " " in text or len(text) < 40:
-        return "Paste the whole secret access key: 40 characters, shown once when the key is made."
     return ""
 
 
@@ -43,7 +37,7 @@ VENDOR = Vendor(
             help="The other half of the access key. It stays with the secrets, never in the answers. "
             "Example: 40 letters, digits and signs, shown once when the key is made.",
             kind=AnswerKind.SECRET,
-            check=_check_secret,
+            check=pasted(40, "Paste the whole secret access key: 40 characters, shown once when the key is made."),
         ),
     ),
     driver="providers.aws.driver",

@@ -61,7 +61,6 @@ CAPABILITIES = Capabilities(
     supports_bucket_keys=True,
     longest_tag=tags.LONGEST,
     most_firewall_rules=MOST_RULES,
-    run_on_live_api=False,
     supports_shared_files=True,
 )
 

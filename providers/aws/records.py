@@ -6,60 +6,41 @@ import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any
 
 from providers.aws.calls import LABEL, Aws
 from providers.contract import RecordSet
+from providers.record_values import HOSTS, caa_parts, canonical, quoted, strings
 from state.errors import NotFound, ProviderError, UsageError
-
-#: Types whose value ends in a host name: sent with a final dot, as zone files have them, and given without.
-_HOSTS = frozenset({"CNAME", "MX", "NS", "SRV", "PTR"})
-#: Characters of one string of a TXT: docs.aws.amazon.com/Route53/latest/DeveloperGuide/ResourceRecordTypes.html
-_STRING = 255
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
-
-
-def canonical(type_: str, value: str) -> str:
-    """The one spelling of a value: hosts in lower case without final dot, addresses as RFC 5952 has them."""
-    if type_ in ("A", "AAAA"):
-        try:
-            return str(ip_address(value))
-        except ValueError:
-            return value
-    return value.lower().removesuffix(".") if type_ in _HOSTS else value
 
 
 def sent(type_: str, value: str) -> str:
     """A value as Route 53 takes it."""
     if type_ == "TXT":
-        pieces = [value[at : at + _STRING] for at in range(0, len(value), _STRING)] or [""]
-        return " ".join(_quote(piece) for piece in pieces)
+        return quoted(value, _escaped)
     if type_ == "CAA":
-        parts = value.split(" ", 2)
-        if len(parts) != 3:
+        parts = caa_parts(value)
+        if parts is None:
             raise UsageError(f"A value of a CAA record has 3 parts: {value!r}.")
-        return f"{parts[0]} {parts[1]} {_quote(parts[2].strip(chr(34)))}"
+        return f"{parts[0]} {parts[1]} {quoted(parts[2], _escaped)}"
     text = canonical(type_, value)
-    return f"{text}." if type_ in _HOSTS else text
+    return f"{text}." if type_ in HOSTS else text
 
 
 def given(type_: str, value: str) -> str:
     """A value of Route 53's as the contract has it."""
     if type_ == "TXT":
-        return "".join(_unescape(piece) for piece in _QUOTED.findall(value)) or value.strip('"')
-    if type_ == "CAA":
-        return value.replace('"', "")
+        return "".join(_unescape(piece) for piece in strings(value)) or value.strip('"')
     return canonical(type_, value)
 
 
-def _quote(text: str) -> str:
+def _escaped(text: str) -> str:
     """Quotes and backslashes are escaped, what is no printable ASCII is written as an octal code."""
     written = [
         f"\\{sign}" if sign in '"\\' else sign if " " <= sign <= "~" else "".join(f"\\{b:03o}" for b in sign.encode())
         for sign in text
     ]
-    return '"' + "".join(written) + '"'
+    return "".join(written)
 
 
 def _unescape(text: str) -> str:

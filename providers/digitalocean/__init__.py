@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from providers.pasted import pasted
 from providers.vendor import Vendor
 from state.questions import AnswerKind, Question
-
-
-def _check_token(value: Any) -> str:
-    text = str(value)
-    if not text.isascii() or not text.isprintable() or " " in text or len(text) < 20:
-        return "Paste the whole token, as the control panel shows it once: dop_v1_ and 64 more characters."
-    return ""
-
 
 VENDOR = Vendor(
     name="digitalocean",
@@ -27,7 +18,9 @@ VENDOR = Vendor(
             "control panel under API, Tokens. It stays with the secrets, never in the answers. "
             "Example: dop_v1_ and 64 digits and letters.",
             kind=AnswerKind.SECRET,
-            check=_check_token,
+            check=pasted(
+                20, "Paste the whole token, as the control panel shows it once: dop_v1_ and 64 more characters."
+            ),
         ),
     ),
     driver="providers.digitalocean.driver",

@@ -55,7 +55,6 @@ CAPABILITIES = Capabilities(
     supports_bucket_keys=True,
     longest_tag=255,
     most_firewall_rules=50 - len(api.OUTBOUND),
-    run_on_live_api=False,
 )
 
 #: Sources in one rule: the same page of limits.

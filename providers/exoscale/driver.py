@@ -58,7 +58,6 @@ CAPABILITIES = Capabilities(
     supports_bucket_keys=True,
     longest_tag=api.LONGEST_TAG,
     most_firewall_rules=MOST_RULES,
-    run_on_live_api=False,
 )
 
 #: For zones that this deployment is not in: their answer is not worth a long wait.

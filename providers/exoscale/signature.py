@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 import httpx
 
+from providers.pasted import is_one_word
 from state.clock import Clock
 from state.errors import Unauthorized
 from state.secret import Secret
@@ -38,7 +39,7 @@ class Signature(httpx.Auth):
 
     def __init__(self, key: Secret, secret: Secret, clock: Clock) -> None:
         text = key.reveal()
-        if not text.isascii() or not text.isprintable() or any(letter in " ,=" for letter in text):
+        if not is_one_word(text) or any(letter in ",=" for letter in text):
             raise Unauthorized(
                 "The key for Exoscale holds blanks or characters no key has.",
                 hint="Copy it again, without line breaks or blanks.",

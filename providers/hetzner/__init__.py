@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from providers.pasted import pasted
 from providers.vendor import Vendor
 from state.questions import AnswerKind, Question
 
 
-def _check(value: Any, what: str) -> str:
-    text = str(value)
-    if not text.isascii() or not text.isprintable() or " " in text or len(text) < 16:
-        return f"Paste the whole {what}, as Hetzner Console shows it once: letters and digits without blanks."
-    return ""
+def _check(what: str) -> Callable[[Any], str]:
+    return pasted(16, f"Paste the whole {what}, as Hetzner Console shows it once: letters and digits without blanks.")
 
 
 VENDOR = Vendor(
@@ -28,7 +27,7 @@ VENDOR = Vendor(
             "Console, in your project under Security, API Tokens. It stays with the secrets, never in the answers. "
             "Example: 64 letters and digits.",
             kind=AnswerKind.SECRET,
-            check=lambda value: _check(value, "token"),
+            check=_check("token"),
         ),
         Question(
             key="hetzner.s3_key",
@@ -37,7 +36,7 @@ VENDOR = Vendor(
             "in Hetzner Console, in the same project under Security, S3 credentials. It opens every bucket of that "
             "project, so give the site a project of its own. Example: 20 letters and digits.",
             kind=AnswerKind.SECRET,
-            check=lambda value: _check(value, "access key"),
+            check=_check("access key"),
         ),
         Question(
             key="hetzner.s3_secret",
@@ -45,7 +44,7 @@ VENDOR = Vendor(
             help="The other half of that pair; Hetzner Console shows it once, when the pair is made. "
             "Example: 40 letters and digits.",
             kind=AnswerKind.SECRET,
-            check=lambda value: _check(value, "secret key"),
+            check=_check("secret key"),
         ),
     ),
     driver="providers.hetzner.driver",

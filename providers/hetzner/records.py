@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any
 
 from providers.contract import RecordSet
@@ -13,28 +12,11 @@ from providers.hetzner import api
 from providers.hetzner.actions import Actions, action_ids
 from providers.http import Api
 from providers.operations import Operation
+from providers.record_values import HOSTS, caa_parts, canonical, quoted, strings
 from state.errors import NotFound, UsageError
 
 #: Seconds, and values in a set: the API description's ``create_rrset_request`` and ``set_records``.
 LEAST_TTL_S, MOST_TTL_S, MOST_VALUES = 60, 2**31 - 1, 50
-
-#: Types whose value ends in a host name; without a final dot the vendor takes it as relative to the zone.
-_HOSTS = frozenset({"CNAME", "MX", "NS", "SRV", "PTR"})
-#: Bytes in one character string of a TXT record: RFC 1035, 3.3.
-_LONGEST_STRING = 255
-
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
-_CAA = re.compile(r'(\d+) ([A-Za-z0-9]+) "?(.*?)"?')
-
-
-def canonical(type_: str, value: str) -> str:
-    """The one spelling of a value: hosts in lower case without final dot, addresses as RFC 5952 has them."""
-    if type_ in ("A", "AAAA"):
-        try:
-            return str(ip_address(value))
-        except ValueError:
-            return value
-    return value.lower().removesuffix(".") if type_ in _HOSTS else value
 
 
 def written(type_: str, value: str) -> str:
@@ -44,35 +26,28 @@ def written(type_: str, value: str) -> str:
         UsageError: a CAA record without its three parts.
     """
     value = canonical(type_, value)
-    if type_ in _HOSTS:
+    if type_ in HOSTS:
+        # Without a final dot the vendor takes it as relative to the zone.
         return f"{value}."
     if type_ == "TXT":
-        chunks = [value[start : start + _LONGEST_STRING] for start in range(0, len(value), _LONGEST_STRING)] or [""]
-        return " ".join(f'"{_escaped(chunk)}"' for chunk in chunks)
+        return quoted(value)
     if type_ == "CAA":
-        parts = _CAA.fullmatch(value)
+        parts = caa_parts(value)
         if parts is None:
             raise UsageError(f"A value of a CAA record has 3 parts: {value!r}.")
-        return f'{parts[1]} {parts[2]} "{parts[3]}"'
+        return f'{parts[0]} {parts[1]} "{parts[2]}"'
     return value
 
 
 def read_value(type_: str, text: str, zone: str) -> str:
     """A value as the contract has it, from what the vendor answers."""
     if type_ == "TXT":
-        strings = _QUOTED.findall(text)
-        return "".join(re.sub(r"\\(.)", r"\1", each) for each in strings) if strings else text
-    if type_ == "CAA":
-        parts = _CAA.fullmatch(text)
-        return f"{parts[1]} {parts[2]} {parts[3]}" if parts else text
-    if type_ in _HOSTS and not text.endswith("."):
+        found = strings(text)
+        return "".join(re.sub(r"\\(.)", r"\1", each) for each in found) if found else text
+    if type_ in HOSTS and not text.endswith("."):
         *before, host = text.split(" ")
         text = " ".join([*before, zone if host == "@" else f"{host}.{zone}"])
     return canonical(type_, text)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _records(type_: str, values: Iterable[str]) -> list[dict[str, str]]:

@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from providers.pasted import pasted
 from providers.vendor import Vendor
 from state.questions import AnswerKind, Question
-
-
-def _check_token(value: Any) -> str:
-    text = str(value)
-    if not text.isascii() or not text.isprintable() or " " in text or len(text) < 20:
-        return "Paste the whole token, as the Cloud Manager shows it once: 64 digits and letters."
-    return ""
-
 
 VENDOR = Vendor(
     name="linode",
@@ -27,7 +18,7 @@ VENDOR = Vendor(
             "read/write access to everything in the Cloud Manager, under API Tokens of an unrestricted user. It stays "
             "with the secrets, never in the answers. Example: 64 digits and letters.",
             kind=AnswerKind.SECRET,
-            check=_check_token,
+            check=pasted(20, "Paste the whole token, as the Cloud Manager shows it once: 64 digits and letters."),
         ),
     ),
     driver="providers.linode.driver",

@@ -59,7 +59,6 @@ CAPABILITIES = Capabilities(
     supports_bucket_keys=True,
     longest_tag=50,
     most_firewall_rules=MOST_RULES,
-    run_on_live_api=False,
 )
 
 #: Ours in every VPC: they do not see one another. Outside of what the vendor keeps for itself, 192.168.128.0/17.

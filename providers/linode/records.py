@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from ipaddress import ip_address
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
+from providers import record_sets
 from providers.contract import RecordSet
 from providers.http import Api
 from providers.linode import api
+from providers.record_sets import Record
+from providers.record_values import canonical
 from state.errors import NotFound, UsageError
 
 #: Seconds a record may live. The API makes the next longer one of any other, silently: ``ttl_sec`` of a domain in its
@@ -31,25 +33,13 @@ TIMES_TO_LIVE_S = (
     2419200,
 )
 
-#: Types that we write, of which the value is a host name, and those with one record a name.
+#: Types that we write.
 _WRITTEN = frozenset({"A", "AAAA", "CNAME", "TXT", "MX", "NS", "CAA"})
-_HOSTS = frozenset({"CNAME", "MX", "NS"})
-_SINGLE = frozenset({"CNAME"})
 
 
 def time_to_live_s(wanted_s: int) -> int:
     """The longest that the API takes and that is not longer than wanted: nobody shall remember longer than asked."""
     return max((each for each in TIMES_TO_LIVE_S if each <= wanted_s), default=TIMES_TO_LIVE_S[0])
-
-
-def canonical(type_: str, value: str) -> str:
-    """The one spelling of a value: hosts in lower case without final dot, addresses as RFC 5952 has them."""
-    if type_ in ("A", "AAAA"):
-        try:
-            return str(ip_address(value))
-        except ValueError:
-            return value
-    return value.lower().removesuffix(".") if type_ in _HOSTS else value
 
 
 def record_value(body: Mapping[str, Any]) -> str:
@@ -73,7 +63,7 @@ def record_body(name: str, type_: str, value: str, ttl_s: int) -> dict[str, Any]
     """
     if type_ not in _WRITTEN:
         raise UsageError(f"Buildyard writes no {type_} records at Linode.", hint="make it in the Cloud Manager")
-    body: dict[str, Any] = {"type": type_, "name": "" if name == "@" else name, "ttl_sec": time_to_live_s(ttl_s)}
+    body: dict[str, Any] = {"type": type_, "name": "" if name == "@" else name, "ttl_sec": ttl_s}
     text = canonical(type_, value)
     if type_ == "MX":
         priority, _, target = text.partition(" ")
@@ -84,17 +74,8 @@ def record_body(name: str, type_: str, value: str, ttl_s: int) -> dict[str, Any]
         flags, tag, target = (*text.split(" ", 2), "", "")[:3]
         if flags != "0" or not target:
             raise UsageError(f"A CAA record at Linode is 0, a tag and a value: {value!r}.")
-        return {**body, "tag": tag, "target": target.strip('"')}
+        return {**body, "tag": tag, "target": target}
     return {**body, "target": text}
-
-
-@dataclass(frozen=True, slots=True)
-class _Record:
-    id: str
-    name: str
-    type: str
-    value: str
-    ttl_s: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,73 +100,55 @@ class Records:
         )
 
     def sets(self, zone: str) -> tuple[RecordSet, ...]:
-        """All sets of a zone, by name and type; the TTL of a set is its shortest."""
-        found: dict[tuple[str, str], list[_Record]] = {}
-        for record in self._listed(self._zone_id(zone)):
-            found.setdefault((record.name, record.type), []).append(record)
-        return tuple(
-            RecordSet(name, type_, tuple(sorted({r.value for r in records})), min(r.ttl_s for r in records))
-            for (name, type_), records in sorted(found.items())
-        )
+        """All sets of a zone, by name and type."""
+        return record_sets.sets(self._zone(zone).listed(""))
 
     def put(self, zone: str, wanted: RecordSet) -> None:
-        """Makes the set exactly this: what is new is added before what is old goes; a TTL changes in place."""
-        zone_id = self._zone_id(zone)
-        standing = self._of(zone_id, wanted)
-        values = list(dict.fromkeys(canonical(wanted.type, value) for value in wanted.values))
-        if wanted.type in _SINGLE and standing and values:
-            kept = {self._change(zone_id, standing[0], values[0], wanted.ttl_s)}
-        else:
-            kept = {self._keep(zone_id, wanted, value, standing) for value in values}
-        for record in standing:
-            if record.id not in kept:
-                self.api.delete(api.DELETE_RECORD.at(zone=zone_id, id=record.id))
-
-    def _keep(self, zone_id: str, wanted: RecordSet, value: str, standing: list[_Record]) -> str:
-        """The id of the record with that value, made where there is none."""
-        for record in standing:
-            if record.value == value:
-                return self._change(zone_id, record, value, wanted.ttl_s)
-
-        known = {record.id for record in standing}
-
-        def find() -> str | None:
-            # Only called when an answer was lost; before, the standing records were just read.
-            fresh = self._of(zone_id, wanted)
-            return next((record.id for record in fresh if record.value == value and record.id not in known), None)
-
-        return self.api.create(
-            api.CREATE_RECORD.at(zone=zone_id),
-            body=record_body(wanted.name, wanted.type, value, wanted.ttl_s),
-            find=find,
-            reader=lambda body: str(body["id"]),
-            looked=True,
-        )
-
-    def _change(self, zone_id: str, record: _Record, value: str, ttl_s: int) -> str:
-        if (record.value, record.ttl_s) != (value, time_to_live_s(ttl_s)):
-            body = record_body(record.name, record.type, value, ttl_s)
-            del body["type"]  # what a record is does not change
-            self.api.call(api.PUT_RECORD.at(zone=zone_id, id=record.id), body=body)
-        return record.id
-
-    def _of(self, zone_id: str, wanted: RecordSet) -> list[_Record]:
-        return [one for one in self._listed(zone_id) if (one.name, one.type) == (wanted.name, wanted.type)]
-
-    def _listed(self, zone_id: str) -> list[_Record]:
-        def read(body: Mapping[str, Any]) -> _Record:
-            ttl_s = int(body.get("ttl_sec") or 0)
-            return _Record(str(body["id"]), body.get("name") or "@", body["type"], record_value(body), ttl_s)
-
-        return self.api.listed(api.RECORDS.at(zone=zone_id), read)
+        """Makes the set this, with the TTL of :func:`time_to_live_s`; see :func:`providers.record_sets.put`."""
+        record_sets.put(self._zone(zone), replace(wanted, ttl_s=time_to_live_s(wanted.ttl_s)))
 
     def _zones(self) -> dict[str, str]:
         # A "slave" is a copy of somebody else's name server.
         listed = self.api.listed(api.ZONES, dict)
         return {str(body["domain"]): str(body["id"]) for body in listed if body["type"] == "master"}
 
-    def _zone_id(self, zone: str) -> str:
+    def _zone(self, zone: str) -> _Zone:
         found = self._zones().get(zone)
         if found is None:
             raise NotFound(f"Linode has no zone {zone}.", hint="make it there, or let Buildyard make it: build")
-        return found
+        return _Zone(self.api, found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Zone:
+    """See :class:`providers.record_sets.SingleRecords`."""
+
+    api: Api
+    id: str
+
+    def listed(self, _type: str) -> list[Record]:
+        def read(body: Mapping[str, Any]) -> Record:
+            ttl_s = int(body.get("ttl_sec") or 0)
+            return Record(str(body["id"]), body.get("name") or "@", body["type"], record_value(body), ttl_s)
+
+        return self.api.listed(api.RECORDS.at(zone=self.id), read)
+
+    def body(self, name: str, type_: str, value: str, ttl_s: int) -> dict[str, Any]:
+        return record_body(name, type_, value, ttl_s)
+
+    def make(self, body: Mapping[str, Any], find: Callable[[], str | None]) -> None:
+        self.api.create(
+            api.CREATE_RECORD.at(zone=self.id),
+            body=body,
+            find=find,
+            reader=lambda answer: str(answer["id"]),
+            looked=True,
+        )
+
+    def change(self, record: Record, body: Mapping[str, Any]) -> None:
+        # What a record is does not change.
+        changed = {name: part for name, part in body.items() if name != "type"}
+        self.api.call(api.PUT_RECORD.at(zone=self.id, id=record.id), body=changed)
+
+    def remove(self, record: Record) -> None:
+        self.api.delete(api.DELETE_RECORD.at(zone=self.id, id=record.id))

@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from providers.pasted import pasted
 from providers.vendor import Vendor
 from state.questions import AnswerKind, Question
-
-
-def _check_token(value: Any) -> str:
-    text = str(value)
-    if not text.isascii() or not text.isprintable() or " " in text or len(text) < 20:
-        return "Paste the whole key, as the control panel shows it: 36 capital letters and digits."
-    return ""
-
 
 VENDOR = Vendor(
     name="vultr",
@@ -28,7 +19,7 @@ VENDOR = Vendor(
             "and the site's own machines. It stays with the secrets, never in the answers. "
             "Example: 36 capital letters and digits.",
             kind=AnswerKind.SECRET,
-            check=_check_token,
+            check=pasted(20, "Paste the whole key, as the control panel shows it: 36 capital letters and digits."),
         ),
     ),
     driver="providers.vultr.driver",

@@ -57,7 +57,6 @@ CAPABILITIES = Capabilities(
     supports_bucket_keys=True,
     longest_tag=api.LONGEST_TAG,
     most_firewall_rules=firewalls.MOST_RULES,
-    run_on_live_api=False,
     narrow_bucket_keys=False,
 )
 

@@ -20,6 +20,7 @@ from providers.catalog import (
     open_provider,
     placement_questions,
     provider_question,
+    vendor_of,
 )
 from providers.contract import Provider
 from rehearsal.api.catalogue import SIZES
@@ -85,7 +86,7 @@ def test_a_rehearsal_is_the_same_driver_with_its_own_authority(
     provider = open_provider("rehearsal", answers, {"rehearsal.token": TOKEN}, clock=SystemClock())
     assert provider.name == "rehearsal"
     assert provider.check_credentials().missing_rights == ()
-    assert not provider.capabilities.run_on_live_api
+    assert not vendor_of("rehearsal").run_on_live_api
     assert provider.dns_proof().environment == (("DO_API_URL", answers["rehearsal.api_url"]),)
     provider.close()
 

@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-import io
-import json
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
-from urllib.parse import parse_qsl, urlsplit
-
+import httpx
 import pydo
 import pytest
 import requests
 from azure.core.pipeline.transport import RequestsTransport
-from requests.adapters import BaseAdapter
 
 from providers.contract import BucketGrant, Permission, RecordSet
 from providers.digitalocean.driver import DigitalOcean
 from state.secret import Secret
 from tests.providers.description import judge
+from tests.providers.oracle import Bridge, Recorder, Wish, compare
 from tests.providers.samples import CREATE, FIREWALL, FIREWALL_ID, INBOUND, KEY, MACHINE, RECORD, SPEC, VPC, empty, one
-from tests.providers.scripted import FakeClock, Scripted, Step, answer
+from tests.providers.scripted import FakeClock, answer
 
 TOKEN = "dop_v1_" + "0f" * 32
-
-
-@dataclass(frozen=True)
-class Wish:
-    """One thing both can do; ``steps`` are the answers ours needs on its way, ``at`` the request to compare."""
-
-    name: str
-    ours: Callable[[DigitalOcean], object]
-    steps: Callable[[], tuple[Step, ...]]
-    theirs: Callable[[pydo.Client], object]
-    at: int = -1
 
 
 WISHES = (
@@ -269,49 +252,27 @@ WISHES = (
 )
 
 
-class Caught(BaseAdapter):
-    """Takes what requests would send and answers nothing of interest."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.sent: list[tuple[str, str, list[tuple[str, str]], Any]] = []
-
-    def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:  # type: ignore[override]
-        url = urlsplit(str(request.url))
-        body = json.loads(request.body) if request.body else None
-        self.sent.append((str(request.method), url.path, sorted(parse_qsl(url.query)), body))
-        response = requests.Response()
-        response.status_code = 204 if request.method == "DELETE" else {"POST": 201}.get(str(request.method), 200)
-        if (request.method, url.path) in (("POST", "/v2/droplets"), ("POST", "/v2/firewalls")):
-            response.status_code = 202
-        response.headers["Content-Type"] = "application/json"
-        response.raw = io.BytesIO(b"" if request.method == "DELETE" else b"{}")
-        response.request = request
-        response.url = str(request.url)
-        return response
-
-    def close(self) -> None: ...
+def answered(request: httpx.Request) -> httpx.Response:
+    """Nothing of interest, with a status that the vendor's client takes."""
+    if request.method == "DELETE":
+        return httpx.Response(204)
+    if (request.method, request.url.path) in (("POST", "/v2/droplets"), ("POST", "/v2/firewalls")):
+        return httpx.Response(202, json={})
+    return httpx.Response(201 if request.method == "POST" else 200, json={})
 
 
 @pytest.fixture(scope="module")
-def vendor() -> tuple[pydo.Client, Caught]:
+def vendor() -> tuple[pydo.Client, Recorder]:
     session = requests.Session()
-    caught = Caught()
-    session.mount("https://", caught)
+    caught = Recorder(httpx.MockTransport(answered))
+    session.mount("https://", Bridge(caught))
     transport = RequestsTransport(session=session, session_owner=False)
     return pydo.Client(token=TOKEN, transport=transport), caught
 
 
 @pytest.mark.parametrize("wish", WISHES, ids=lambda wish: wish.name)
-def test_both_send_the_same(wish: Wish, vendor: tuple[pydo.Client, Caught]) -> None:
-    client, caught = vendor
-    caught.sent.clear()
-    wish.theirs(client)
-    transport = Scripted(*wish.steps())
-    driver = DigitalOcean(Secret(TOKEN), clock=FakeClock(), transport=transport)
-    wish.ours(driver)
-    assert transport.steps == []
-    request = transport.asked[wish.at]
-    body = json.loads(request.content) if request.content else None
-    assert [(request.method, request.url.path, sorted(request.url.params.multi_items()), body)] == caught.sent
-    assert [problem for asked in transport.asked for problem in judge(asked)] == []
+def test_both_send_the_same(wish: Wish[DigitalOcean, pydo.Client], vendor: tuple[pydo.Client, Recorder]) -> None:
+    asked = compare(
+        wish, *vendor, lambda transport: DigitalOcean(Secret(TOKEN), clock=FakeClock(), transport=transport)
+    )
+    assert [problem for each in asked for problem in judge(each)] == []

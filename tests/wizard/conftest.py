@@ -35,7 +35,7 @@ class SmallCloud:
 
     name = "small"
     label = "Small cloud"
-    capabilities = Capabilities(False, True, False, True, True, 255, 50, run_on_live_api=False)
+    capabilities = Capabilities(False, True, False, True, True, 255, 50)
 
     def __init__(self) -> None:
         self.token = GOOD_TOKEN

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-import httpx
 from exoscale.api.v2 import Client
 
 from providers.contract import (
@@ -27,37 +25,13 @@ from providers.exoscale.driver import Exoscale
 from tests.providers.contract import KEY as SSH_KEY
 from tests.providers.exoscale.exoscale_fake_services import WholeExoscaleFake
 from tests.providers.exoscale.exoscale_organization import an_id
+from tests.providers.oracle import Recorder
 
 ZONE = "ch-gva-2"
 FLEET, ACTION = "by-demo-fleet", "by-demo-made-ws-1-1"
 SSH = InboundRule(Protocols.TCP, 1035, ("203.0.113.7/32",))
 PING = InboundRule(Protocols.ICMP, 0, ("::/0",))
 GRANTS = (BucketGrant("by-demo-config", Permission.READ),)
-Sent = tuple[str, str, list[tuple[str, str]], Any]
-
-
-@dataclass
-class Recorder(httpx.BaseTransport):
-    """Passes requests on and keeps them."""
-
-    inner: httpx.BaseTransport
-    asked: list[httpx.Request] = field(default_factory=list)
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        request.read()
-        self.asked.append(request)
-        return self.inner.handle_request(request)
-
-    def sent(self) -> list[Sent]:
-        return [
-            (
-                request.method,
-                request.url.raw_path.decode().partition("?")[0],
-                sorted(request.url.params.multi_items()),
-                json.loads(request.content) if request.content else None,
-            )
-            for request in self.asked
-        ]
 
 
 @dataclass

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import io
-import json
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
 import requests
 from exoscale.api.v2 import Client
 from exoscale_auth import ExoscaleV2Auth
-from requests.adapters import BaseAdapter
 
 from providers.contract import MachineSpec, RecordSet
 from providers.databases import Engine
@@ -32,12 +28,11 @@ from tests.providers.exoscale.exoscale_wishes import (
     SSH,
     WISHES,
     ZONE,
-    Recorder,
-    Sent,
     Wish,
     World,
     new_database,
 )
+from tests.providers.oracle import Bridge, Recorder
 from tests.providers.scripted import FakeClock
 
 
@@ -59,60 +54,39 @@ def world() -> Iterator[World]:
     assert fake.problems == []
 
 
-class Caught(BaseAdapter):
-    """Takes what requests would send and answers nothing of interest."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.sent: list[Sent] = []
-
-    def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:  # type: ignore[override]
-        url = urlsplit(str(request.url))
-        body = json.loads(request.body) if request.body else None
-        self.sent.append((str(request.method), url.path, sorted(parse_qsl(url.query)), body))
-        response = requests.Response()
-        response.status_code = 200
-        response.raw = io.BytesIO(b"{}")
-        response.request = request
-        response.url = str(request.url)
-        return response
-
-    def close(self) -> None: ...
-
-
 @pytest.fixture
-def vendor(monkeypatch: pytest.MonkeyPatch) -> tuple[Client, Caught]:
-    caught = Caught()
+def vendor(monkeypatch: pytest.MonkeyPatch) -> tuple[Client, Recorder]:
+    caught = Recorder(httpx.MockTransport(lambda _request: httpx.Response(200, json={})))
     client = Client(KEY, SECRET, zone=ZONE)
-    client.http_client.mount("https://", caught)
+    client.http_client.mount("https://", Bridge(caught))
     unsigned = requests.Session()
-    unsigned.mount("https://", caught)
+    unsigned.mount("https://", Bridge(caught))
     # the list of zones is asked for outside of the client's session, unsigned
     monkeypatch.setattr(requests, "request", unsigned.request)
     return client, caught
 
 
 @pytest.mark.parametrize("wish", WISHES, ids=lambda wish: wish.name)
-def test_both_send_the_same(wish: Wish, world: World, vendor: tuple[Client, Caught]) -> None:
+def test_both_send_the_same(wish: Wish, world: World, vendor: tuple[Client, Recorder]) -> None:
     client, caught = vendor
     world.recorder.asked.clear()
     wish.ours(world)
     wish.theirs(client, world)
-    [theirs] = caught.sent
+    [theirs] = caught.sent()
     assert theirs in world.recorder.sent()
 
 
 @pytest.mark.parametrize("wish", GOING, ids=lambda wish: wish.name)
-def test_both_remove_the_same(wish: Wish, world: World, vendor: tuple[Client, Caught]) -> None:
+def test_both_remove_the_same(wish: Wish, world: World, vendor: tuple[Client, Recorder]) -> None:
     client, caught = vendor
     wish.theirs(client, world)
     world.recorder.asked.clear()
     wish.ours(world)
-    [theirs] = caught.sent
+    [theirs] = caught.sent()
     assert theirs in world.recorder.sent()
 
 
-def test_both_make_the_same_of_a_snapshot(world: World, vendor: tuple[Client, Caught]) -> None:
+def test_both_make_the_same_of_a_snapshot(world: World, vendor: tuple[Client, Recorder]) -> None:
     client, caught = vendor
     world.recorder.asked.clear()
     image = world.driver.snapshot(world.machine.id, "by-demo-1")
@@ -124,18 +98,18 @@ def test_both_make_the_same_of_a_snapshot(world: World, vendor: tuple[Client, Ca
     client.promote_snapshot_to_template(id=copy_id, name="by-demo-1", ssh_key_enabled=True, password_enabled=False)
     client.delete_snapshot(id=copy_id)
     client.delete_template(id=api.unzoned(image.id)[1])
-    assert [each for each in caught.sent if each not in world.recorder.sent()] == []
+    assert [each for each in caught.sent() if each not in world.recorder.sent()] == []
 
 
 def test_ours_starts_a_machine_with_the_body_that_the_description_demands(
-    world: World, vendor: tuple[Client, Caught]
+    world: World, vendor: tuple[Client, Recorder]
 ) -> None:
     # The vendor's client leaves the body out when nothing is in it, which the description does not allow.
     client, caught = vendor
     world.driver.power_off(world.machine.id)
     world.driver.power_on(world.machine.id)
     client.start_instance(id=world.machine_id)
-    [(method, path, query, body)] = caught.sent
+    [(method, path, query, body)] = caught.sent()
     assert body is None
     assert (method, path, query, {}) in world.recorder.sent()
 

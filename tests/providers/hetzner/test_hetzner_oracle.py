@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import hcloud
 import httpx
 import pytest
-import requests
 from hcloud.firewalls.domain import (
     Firewall,
     FirewallResource,
@@ -27,7 +24,6 @@ from hcloud.server_types.domain import ServerType
 from hcloud.servers.domain import Server
 from hcloud.ssh_keys.domain import SSHKey
 from hcloud.zones.domain import Zone, ZoneRecord, ZoneRRSet
-from requests.adapters import BaseAdapter
 
 from providers.contract import InboundRule, MachineSpec, Protocols, RecordSet
 from providers.hetzner import api
@@ -36,10 +32,8 @@ from tests.providers.contract import ACTION, FLEET, KEY, ROLE, ZONE
 from tests.providers.hetzner.hetzner_cloud import HetznerCloud
 from tests.providers.hetzner.hetzner_driver import make
 from tests.providers.hetzner.hetzner_fake import TOKEN
+from tests.providers.oracle import Bridge, Sent
 from tests.providers.scripted import FakeClock
-
-#: Method, path, query, JSON.
-Sent = tuple[str, str, list[tuple[str, str]], Any]
 
 INBOUND = (
     InboundRule(Protocols.TCP, 1035, ("203.0.113.7/32", "2001:db8::7/128")),
@@ -297,28 +291,6 @@ WISHES = (
         lambda their, _: their.zones.delete_rrset(WWW),
     ),
 )
-
-
-class Bridge(BaseAdapter):
-    """Carries what requests would send to the cloud on paper."""
-
-    def __init__(self, cloud: HetznerCloud) -> None:
-        super().__init__()
-        self._cloud = cloud
-
-    def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:  # type: ignore[override]
-        asked = httpx.Request(
-            str(request.method), str(request.url), headers=dict(request.headers), content=request.body
-        )
-        answered = self._cloud.handle_request(asked)
-        response = requests.Response()
-        response.status_code = answered.status_code
-        response.headers["Content-Type"] = "application/json"
-        response.raw = io.BytesIO(answered.content)
-        response.request, response.url = request, str(request.url)
-        return response
-
-    def close(self) -> None: ...
 
 
 class Recorded(HetznerCloud):

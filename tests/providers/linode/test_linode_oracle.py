@@ -6,9 +6,11 @@ import linode_api4 as sdk
 import pytest
 
 from providers.contract import InboundRule, MachineSpec, Protocols
+from providers.linode.driver import Linode
 from providers.linode.labels import machine_label
 from tests.providers.linode import linode_catalogue as catalogue
-from tests.providers.linode.linode_oracle import Wish, compare, page
+from tests.providers.linode.linode_oracle import compare, page
+from tests.providers.oracle import Wish
 from tests.providers.scripted import Step, answer
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJq0zUQo0Zl2mQnV1m4m5XH8W2K0v0vO6mFq1d1m2J3S"
@@ -290,5 +292,5 @@ WISHES = (
 
 
 @pytest.mark.parametrize("wish", WISHES, ids=lambda wish: wish.name)
-def test_both_send_the_same(wish: Wish) -> None:
+def test_both_send_the_same(wish: Wish[Linode, sdk.LinodeClient]) -> None:
     compare(wish)

@@ -9,8 +9,10 @@ import pytest
 
 from providers.contract import FULL_ACCESS, BucketGrant, Permission, RecordSet
 from providers.databases import DatabaseSpec, Engine
+from providers.linode.driver import Linode
 from tests.providers.linode import linode_catalogue as catalogue
-from tests.providers.linode.linode_oracle import Wish, compare, page
+from tests.providers.linode.linode_oracle import compare, page
+from tests.providers.oracle import Wish
 from tests.providers.scripted import Step, answer
 
 ZONE = {"id": 13, "domain": "example.org", "type": "master"}
@@ -169,5 +171,5 @@ WISHES = (
 
 
 @pytest.mark.parametrize("wish", WISHES, ids=lambda wish: wish.name)
-def test_both_send_the_same(wish: Wish) -> None:
+def test_both_send_the_same(wish: Wish[Linode, sdk.LinodeClient]) -> None:
     compare(wish)
