@@ -164,6 +164,8 @@ def test_a_new_network_reaches_the_machine_by_cron_and_the_cloud_by_the_next_bui
     assert looked["exit_code"] == 0
     assert set(looked["last_lines"]) == {f"+ {block.foreign_v4}", f"+ {block.foreign_v6}"}  # type: ignore[call-overload]
     assert web_rules(behind) == before | {block.foreign_v4, block.foreign_v6}
+    told = behind.on("ws-1", "sudo", "-n", "journalctl", "-o", "cat", "-t", f"buildyard-{PROGRAM}")
+    assert f"+ {block.foreign_v4}" in told.splitlines()
     foreign, shown = behind.cloud.namespaces.foreign, certificate(behind)
     assert reached(behind, foreign, *shown) == SHUT, "the cloud's firewall does not know it yet"
     (planned,) = (each for each in behind.json("plan")["actions"] if "before the site" in each["target"])
