@@ -21,7 +21,7 @@ from tests.journeys.clouds import driver
 from tests.journeys.conftest import Site, inside
 from tests.journeys.test_5_allow import answers_of
 
-pytestmark = [pytest.mark.machines, pytest.mark.campaign]
+pytestmark = pytest.mark.machines
 
 FAMILIES = ("public_ipv4", "public_ipv6")
 PROGRAM = "buildyard-cloudflare-ranges"
@@ -105,6 +105,7 @@ def published(v4: list[str], v6: list[str]) -> str:
 @pytest.fixture(scope="module")
 def behind(site: Site) -> Iterator[Site]:
     """The site, behind the edge for as long as this file is looked at; at its end it is everybody's again."""
+    edge_of(site).published.unlink(missing_ok=True)
     for namespace in (site.cloud.namespaces.foreign, site.cloud.namespaces.edge):
         assert reached(site, namespace) == OPEN, "naked, everybody reaches it"
     try:
@@ -137,6 +138,7 @@ def test_the_edge_reaches_it_and_nobody_else_does(behind: Site) -> None:
     assert behind.json("plan")["actions"] == []
 
 
+@pytest.mark.campaign
 def test_each_layer_alone_keeps_everybody_else_out(behind: Site) -> None:
     spaces, shown = behind.cloud.namespaces, certificate(behind)
     room, machine = Room(behind.rehearsal), int(behind.address("ws-1", "provider_id"))
@@ -155,6 +157,7 @@ def test_each_layer_alone_keeps_everybody_else_out(behind: Site) -> None:
     assert (mended["ok"], mended["changed"]) == (True, 1)
 
 
+@pytest.mark.campaign
 def test_a_new_network_reaches_the_machine_by_cron_and_the_cloud_by_the_next_build(behind: Site) -> None:
     edge, block = edge_of(behind), Room(behind.rehearsal).block
     before = web_rules(behind)
@@ -174,6 +177,7 @@ def test_a_new_network_reaches_the_machine_by_cron_and_the_cloud_by_the_next_bui
     assert reached(behind, foreign, *shown) == OPEN
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("wrong", ["empty", "malformed", "halved"])
 def test_a_list_that_cannot_be_is_refused_and_the_last_one_stays(behind: Site, wrong: str) -> None:
     edge = edge_of(behind)
