@@ -145,11 +145,16 @@ class _Connections:
     def dns(self, answers: Answered) -> Dns:
         """Who serves the zone by the answers so far."""
         kind, provider = str(answers.get("dns.kind") or BY_PROVIDER), self.to(answers)
+        settings: dict[str, object] = dict(answers)
         credentials = credentials_among((kind,), self._keeper.secret)
+        if provider.name == REHEARSAL:
+            from buildyard.local_cloud import driver_settings
+
+            settings, credentials = driver_settings(self._program.rehearsal_folder, self._say)
         self._program.redact.add(*credentials.values())
         key = (kind, id(provider), *credentials.values())
         return self._once(
-            self._name_servers, key, lambda: open_dns(kind, provider, answers, credentials, clock=self._program.clock)
+            self._name_servers, key, lambda: open_dns(kind, provider, settings, credentials, clock=self._program.clock)
         )
 
     def _once(self, opened: dict[tuple[object, ...], T], key: tuple[object, ...], make: Callable[[], T]) -> T:

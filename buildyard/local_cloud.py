@@ -13,7 +13,7 @@ from buildyard.vendor_cloud import authority
 from fleet.access import CloudAccess, DriverAccess, StoreAccess
 from fleet.policy import as_cidr
 from fleet.settings import Settings
-from providers.catalog import open_provider
+from providers.catalog import open_dns, open_provider
 from providers.contract import Provider
 from rehearsal.cloud import CloudDescription, down, up
 from state.clock import Clock
@@ -26,6 +26,8 @@ from state.secret import Secret
 NAME = "rehearsal"
 #: Its credential's name.
 TOKEN = f"{NAME}.token"
+#: It plays Cloudflare too, to whoever has its own token: a rehearsal asks nobody's account.
+CLOUDFLARE_TOKEN = "cloudflare.token"
 #: Pebble answers at once or not at all.
 ROOTS_TIMEOUT_S = 10.0
 
@@ -40,15 +42,19 @@ def reach(folder: Path, settings: Settings, clock: Clock, emit: Emit) -> CloudAc
     token = Secret(Path(cloud.token_file).read_text().strip())
     provider, store = _opened(cloud, token, clock)
     ca_pem = store.ca_pem
+    credentials = {TOKEN: token, CLOUDFLARE_TOKEN: token}
+    played = _cloudflare_played(cloud)
     return CloudAccess(
         provider=provider,
-        dns=provider,
+        dns=open_dns(settings.dns, provider, played | _authority(cloud), credentials, clock=clock),
         store=store,
         authority=authority(provider.dns_proof(), settings, cloud.acme_directory_url, ca_pem, cloud.dns_address),
         site_ca_pem=site_roots(folder, cloud, ca_pem),
         operator_addresses=lambda: own_addresses(cloud),
-        credentials={TOKEN: token},
-        driver=DriverAccess({"rehearsal.api_url": cloud.api_url}, ca_pem),
+        credentials=credentials,
+        driver=DriverAccess(
+            {"rehearsal.api_url": cloud.api_url, **played, "cloudflare.origin_pull_ca_pem": ca_pem}, ca_pem
+        ),
     )
 
 
@@ -77,6 +83,16 @@ def _opened(cloud: CloudDescription, token: Secret, clock: Clock) -> tuple[Provi
     return provider, StoreAccess(cloud.s3.endpoint_url, cloud.s3.region, ca_pem)
 
 
+def _cloudflare_played(cloud: CloudDescription) -> dict[str, str]:
+    """Where the rehearsal speaks as Cloudflare does, and publishes a list of its own."""
+    return {"cloudflare.api_url": cloud.api_url, "cloudflare.ranges_url": f"{cloud.api_url}/client/v4/ips"}
+
+
+def _authority(cloud: CloudDescription) -> dict[str, str]:
+    """For the drivers here; machines have a file of their own."""
+    return {"rehearsal.ca_pem_file": cloud.ca_pem_file, "cloudflare.ca_pem_file": cloud.ca_pem_file}
+
+
 def _is_there(folder: Path) -> bool:
     return (folder / "store.sqlite").exists()
 
@@ -96,8 +112,9 @@ def own_addresses(cloud: CloudDescription) -> tuple[str, ...]:
 def driver_settings(folder: Path, say: Callable[[str], None]) -> tuple[dict[str, object], dict[str, Secret]]:
     """What :func:`providers.catalog.open_provider` wants to know of the cloud in that folder, and its credentials."""
     cloud = up(folder, say=_say_first(folder, lambda line: say(f"rehearsal: {line}")))
-    settings: dict[str, object] = {"rehearsal.api_url": cloud.api_url, "rehearsal.ca_pem_file": cloud.ca_pem_file}
-    return settings, {TOKEN: Secret(Path(cloud.token_file).read_text().strip())}
+    settings: dict[str, object] = {"rehearsal.api_url": cloud.api_url, **_cloudflare_played(cloud), **_authority(cloud)}
+    token = Secret(Path(cloud.token_file).read_text().strip())
+    return settings, {TOKEN: token, CLOUDFLARE_TOKEN: token}
 
 
 def _say_first(folder: Path, say: Callable[[str], None]) -> Callable[[str], None]:

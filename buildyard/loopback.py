@@ -97,9 +97,14 @@ def serve(deployment: Deployment, port: int, *, as_json: bool = False) -> int:
     """Serves until Ctrl-C; prints how to look and which authority to trust, first of all, as lines or as one object.
 
     Raises:
-        StateError: there is no webserver yet.
+        StateError: there is no webserver yet, or nobody but an edge reaches it.
         HostError: the port is taken.
     """
+    if deployment.settings.proxied:
+        raise StateError(
+            "The site stands behind an edge: its webservers let nobody else in, this machine neither.",
+            hint="buildyard status asks each webserver for its page from within",
+        )
     record = deployment.record.load()
     webservers = [each for each in (record.machines if record else ()) if each.role == Role.WEBSERVER.value]
     if not webservers or not webservers[0].public_ipv4:

@@ -154,7 +154,8 @@ def _access(
 ) -> CloudAccess:
     answers = {**told.answers, **told.driver.settings}
     if told.driver.ca_pem:
-        answers[f"{settings.provider}.ca_pem_file"] = str(authority_file(home, told.driver.ca_pem))
+        for vendor in (settings.provider, settings.dns):  # a rehearsal may play both
+            answers[f"{vendor}.ca_pem_file"] = str(authority_file(home, told.driver.ca_pem))
     provider = open_provider(settings.provider, answers, credentials, clock=clock)
     return CloudAccess(
         provider=provider,

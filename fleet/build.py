@@ -11,6 +11,7 @@ from fleet import plan as ids
 from fleet.context import ContextMaker, publish_operators
 from fleet.deployment import ADMIN_KEY, BUCKETS, Deployment, first_host_keys
 from fleet.dns import bring_dns
+from fleet.edge import expected, prepare
 from fleet.firewalls import bring_firewalls
 from fleet.graph import Action, Outcome, our_fault, perform
 from fleet.guardian import publish_guardian
@@ -24,8 +25,8 @@ from fleet.policy import node_of
 from fleet.program import has_autoscalers, upload_program
 from fleet.release import upload_baseline
 from fleet.scaling import bring_policy, policy_to_write
+from fleet.seen import see_site
 from fleet.settings import Mode
-from fleet.site import look
 from fleet.slots import members, roles_of, slot_machine, slots_of
 from fleet.store_keys import ensure_machine_keys
 from fleet.turns import Turns
@@ -36,14 +37,12 @@ from recipes.roles import Stage as RecipeStage
 from recipes.roles import stages
 from recipes.run import run_recipe
 from recipes.secrets import SecretKind, SecretSpec, public_line
-from state.clock import wait_until
 from state.errors import BuildyardError, MachineError, Stopped
 from state.events import Event, Kind, StepStatus
 from state.fleet_record import FleetRecord, MachineRecord, Stage
 
 #: A recipe may install packages on a slow machine; each step has a shorter deadline of its own.
 RECIPE_DEADLINE_S = 1800.0
-SITE_DEADLINE_S = 90.0
 #: Nobody's addresses (RFC 5737, RFC 3849), so that recipes of a machine to come can be listed.
 UNMADE = ("192.0.2.1", "2001:db8::1", "192.0.2.1")
 #: Returned by an action: how much it changed and how much was right already.
@@ -99,6 +98,8 @@ class Build:
         self._contexts = ContextMaker(deployment)
         self._lock = threading.Lock()
         self._tallies: dict[str, Tally] = {}
+        #: The edge's networks, as the plan saw them.
+        self._ranges: tuple[str, ...] = ()
         self.reports: dict[str, Report] = {}
         #: How many steps a recipe's action has, by its id; known after :meth:`plan`.
         self.step_counts: dict[str, int] = {}
@@ -107,7 +108,8 @@ class Build:
         """Looks at the provider and compares with the answers."""
         one = self._all
         observed = self._observe()
-        record = self._record()
+        record, edge = expected(one.settings, one.access.dns, self._record())
+        self._ranges = record.edge_ranges
         recipes = {}
         for slot in slots_of(one.settings, record):
             name = slot_machine(one.names, slot)
@@ -116,7 +118,7 @@ class Build:
             for stage in stages_there:
                 self.step_counts[ids.recipe_action(name, stage.recipe.name)] = len(stage.recipe.steps)
         sizes = one.access.provider.sizes(one.settings.region)
-        return make_plan(one.settings, observed, record, one.operators, sizes, recipes, policy_to_write(one))
+        return make_plan(one.settings, observed, record, one.operators, sizes, recipes, policy_to_write(one), edge)
 
     def run(self, plan: Plan) -> Result:
         """Does it."""
@@ -197,6 +199,7 @@ class Build:
             ids.FIREWALLS: self._firewalls,
             ids.SOURCES: self._firewalls,
             ids.ZONE: self._zone,
+            ids.EDGE: lambda: CHANGED if prepare(self._all) else UNCHANGED,
             ids.DNS: self._dns,
             ids.SITE: self._site,
             ids.SCALING: lambda: CHANGED if bring_policy(self._all) else UNCHANGED,
@@ -310,31 +313,10 @@ class Build:
 
     def _site(self) -> Tally:
         one = self._all
-        record = self._record()
-        webservers = [each for each in record.machines if each.role == Role.WEBSERVER.value and each.may_be_visited]
-        for machine in webservers:
-            seen = ""
-
-            def serving(address: str = machine.public_ipv4) -> bool:
-                nonlocal seen
-                page = look(address, one.settings.domain, one.access.site_ca_pem, guarded=one.settings.guarded)
-                seen = page.reason
-                return page.ok
-
-            try:
-                wait_until(
-                    f"the page of {one.settings.url} from {machine.name}",
-                    serving,
-                    timeout_s=SITE_DEADLINE_S,
-                    clock=one.clock,
-                )
-            except BuildyardError as problem:
-                raise MachineError(
-                    problem.summary,
-                    detail=f"The last answer: {seen}.",
-                    hint=f"buildyard logs {machine.name}",
-                ) from problem
-            self._advance(machine.name, Stage.READY)
+        for machine in [each for each in self._record().machines if each.role == Role.WEBSERVER.value]:
+            if machine.may_be_visited:
+                see_site(one, self._links, machine)
+                self._advance(machine.name, Stage.READY)
         for machine in self._record().machines:
             if machine.role != Role.WEBSERVER.value:
                 self._advance(machine.name, Stage.READY)
@@ -349,8 +331,9 @@ class Build:
         return observe(one.access.provider, one.access.dns, one.names, one.settings.domain)
 
     def _record(self) -> FleetRecord:
-        record = self._all.record.load()
-        return record if record is not None else FleetRecord.new(self._all.settings.deployment)
+        record = self._all.record.load() or FleetRecord.new(self._all.settings.deployment)
+        # who only looks compares with what a build would have written down by then
+        return replace(record, edge_ranges=self._ranges) if self._check_only and self._ranges else record
 
     def _machine_record(self, name: str) -> MachineRecord:
         return _of(self._record(), name)

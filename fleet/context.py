@@ -68,10 +68,11 @@ class ContextMaker:
                 assets_bucket=one.bucket_name("assets"),
             ),
             authority=one.access.authority,
-            answers=settings.answers,
+            answers={**settings.answers, **one.access.driver.settings},
             secrets={**secrets, "s3-secret-key": key.secret_key},
             release=release,
             autoscaler=self._autoscaler(node, release) if node.role is Role.AUTOSCALER else None,
+            proxied=settings.proxied,
         )
 
     def admin_keys(self, buildyards_own: str) -> tuple[str, ...]:

@@ -14,9 +14,11 @@ from fleet.deployment import Deployment
 from fleet.observe import Observed, relative
 from fleet.policy import node_of
 from fleet.settings import Settings
-from providers.contract import RecordSet
+from providers.contract import Dns, RecordSet
+from providers.edge import Edge
+from providers.names import PROXIED
 from recipes.context import Node, Role
-from state.errors import Conflict
+from state.errors import AnswersError, Conflict
 from state.fleet_record import DnsRecord, FleetRecord, MachineRecord
 
 #: Short, so that a webserver that left the fleet is forgotten soon; DigitalOcean's least is 30.
@@ -113,16 +115,47 @@ def bring_dns(deployment: Deployment, observed: Observed, record: FleetRecord) -
     for host, kind, values in wanted_records(one.settings, fleet):
         made = DnsRecord(zone, relative(host, zone), kind, values)
         before = known.get(made.key)
-        same = there.get((made.name, kind)) == values
+        is_proxied = (made.name, kind) in observed.proxied
+        same = there.get((made.name, kind)) == values and is_proxied is one.settings.proxied
         if not same:
             # a run that is cut off here knows both the old addresses and the new ones as its own
             both = tuple(dict.fromkeys((*values, *(before.values if before else ()))))
             one.record.update(lambda old, both=both, made=made: old.with_dns(replace(made, values=both)))  # type: ignore[misc]
-            dns.put_record_set(zone, RecordSet(made.name, kind, values, TTL_S))
+            put_records(one.settings, dns, zone, RecordSet(made.name, kind, values, TTL_S))
             changed += 1
         one.record.update(lambda old, made=made: old.with_dns(made))  # type: ignore[misc]
         unchanged += same
     return changed, unchanged
+
+
+def put_records(settings: Settings, dns: Dns, zone: str, wanted: RecordSet) -> None:
+    """Makes the set exactly this; visitors come to the edge where one shall stand before the site.
+
+    Raises:
+        AnswersError: who serves the zone cannot stand before a site.
+    """
+    if edge := edge_of(settings, dns):
+        edge.put_record_set(zone, wanted, proxied=True)
+    elif isinstance(dns, Edge):
+        dns.put_record_set(zone, wanted, proxied=False)
+    else:
+        dns.put_record_set(zone, wanted)
+
+
+def edge_of(settings: Settings, dns: Dns) -> Edge | None:
+    """What shall stand before the site; None where visitors come to the webservers.
+
+    Raises:
+        AnswersError: who serves the zone cannot.
+    """
+    if not settings.proxied:
+        return None
+    if not isinstance(dns, Edge):
+        raise AnswersError(
+            f"{dns.label} serves the zone, and cannot stand before the site.",
+            hint=f"set {settings.dns}.{PROXIED} to false, or choose another dns.kind",
+        )
+    return dns
 
 
 def records_made(settings: Settings, observed: Observed, record: FleetRecord) -> tuple[DnsRecord, ...]:

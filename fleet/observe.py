@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from fleet.names import Names
 from providers.contract import Dns, Firewall, Machine, Network, Provider, RecordSet, SshKey
+from providers.edge import Edge
 from recipes.context import Role
 
 
@@ -16,6 +17,7 @@ class Observed:
     Attributes:
         zone: "" when no zone of the account covers the domain.
         filters_private: its firewall stands before private addresses too.
+        proxied: (name, type) of the record sets whose visitors come to an edge.
     """
 
     ssh_key: SshKey | None
@@ -25,6 +27,7 @@ class Observed:
     zone: str
     records: tuple[RecordSet, ...]
     filters_private: bool = True
+    proxied: frozenset[tuple[str, str]] = frozenset()
 
     def machine(self, name: str, action_tag: str) -> Machine | None:
         """The one machine that fills a slot: made by that action. Others of its name are leftovers."""
@@ -44,6 +47,7 @@ def observe(provider: Provider, dns: Dns, names: Names, domain: str) -> Observed
         zone=zone,
         records=dns.record_sets(zone) if zone else (),
         filters_private=provider.capabilities.firewall_filters_private_network,
+        proxied=dns.proxied_sets(zone) if zone and isinstance(dns, Edge) else frozenset(),
     )
 
 

@@ -5,6 +5,7 @@ It asks the provider and changes nothing, here or there. :mod:`fleet.preview` lo
 
 from __future__ import annotations
 
+from fleet.edge import expected
 from fleet.names import Names
 from fleet.observe import observe
 from fleet.plan import Plan, make_plan
@@ -34,11 +35,13 @@ def outline(
     recipes = {
         slot_machine(names, slot): recipe_names(slot.role, settings.mode.value) for slot in slots_of(settings, record)
     }
+    seen, edge = expected(settings, dns, record or FleetRecord.new(settings.deployment))
     return make_plan(
         settings,
         observe(provider, dns, names, settings.domain),
-        record or FleetRecord.new(settings.deployment),
+        seen,
         operators,
         provider.sizes(settings.region),
         recipes,
+        edge=edge,
     )

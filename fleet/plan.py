@@ -25,6 +25,7 @@ SSH_KEY = "ssh-key"
 FIREWALLS = "firewalls"
 SOURCES = "sources"
 ZONE = "zone"
+EDGE = "edge"
 DNS = "dns"
 SITE = "site"
 SCALING = "scaling"
@@ -77,9 +78,14 @@ def policy_of(
     *,
     filters_private: bool = True,
 ) -> Policy:
-    """The policy as far as addresses are known."""
+    """The policy as far as addresses are known.
+
+    Behind an edge visitors are its networks by the last good list. There is one before anything is built behind it
+    (the action ``edge``); without one everybody still comes to the webservers.
+    """
     fleet = tuple(map(node_of, members(settings, record)))
-    return Policy(fleet, operators, private_range, filters_private=filters_private)
+    visitors = record.edge_ranges if settings.proxied else ()
+    return Policy(fleet, operators, private_range, visitors, filters_private)
 
 
 def make_plan(
@@ -90,6 +96,7 @@ def make_plan(
     sizes: Sequence[Size],
     recipes: Mapping[str, Sequence[tuple[str, tuple[tuple[Role, str], ...]]]],
     scaling: str = "",
+    edge: str = "",
 ) -> Plan:
     """Compares.
 
@@ -101,6 +108,7 @@ def make_plan(
         sizes: for prices.
         recipes: for each machine's name its recipes in order, each with (role, recipe) it must wait for.
         scaling: why the scaling policy in the state bucket is written; "" where it is as the answers say.
+        edge: why the edge before the site is not as it shall be; "" where it is, as far as one can see from outside.
 
     Raises:
         AnswersError: the answers ask for what cannot be done in place.
@@ -115,6 +123,7 @@ def make_plan(
         _exists(NETWORK, "private network", observed.network is not None, "machines talk to each other over it"),
         _exists(SSH_KEY, "SSH key", observed.ssh_key is not None, "Buildyard logs in with it"),
         _exists(ZONE, f"DNS zone of {settings.domain}", bool(observed.zone), "certificates are proven in it"),
+        *_edge(settings, edge),
         _firewalls(settings, names, observed, policy),
     ]
     slots = _looked_after(settings, names, observed, record)
@@ -186,6 +195,13 @@ def _exists(action_id: str, target: str, there: bool, reason: str) -> Action:
     return Action(action_id, Change.CHECK if there else Change.CREATE, target, reason)
 
 
+def _edge(settings: Settings, reason: str) -> tuple[Action, ...]:
+    if not settings.proxied:
+        return ()
+    change = Change.CHANGE if reason else Change.CHECK
+    return (Action(EDGE, change, f"{settings.dns} before the site", reason or "as it shall be", (ZONE,)),)
+
+
 def _firewalls(settings: Settings, names: Names, observed: Observed, policy: Policy) -> Action:
     there = {firewall.name: firewall for firewall in observed.firewalls}
     differing = []
@@ -196,7 +212,7 @@ def _firewalls(settings: Settings, names: Names, observed: Observed, policy: Pol
     missing = [role for role in roles_of(settings) if names.firewall(role) not in there]
     change = Change.CREATE if missing else Change.CHANGE if differing else Change.CHECK
     reason = f"rules differ for: {', '.join(differing)}" if differing else "as the policy says"
-    return Action(FIREWALLS, change, "cloud firewalls", reason, (NETWORK,))
+    return Action(FIREWALLS, change, "cloud firewalls", reason, (NETWORK, *((EDGE,) if settings.proxied else ())))
 
 
 def same_rules(rules: Sequence[InboundRule]) -> frozenset[tuple[str, int, str]]:
@@ -271,6 +287,9 @@ def _dns(settings: Settings, observed: Observed, record: FleetRecord, policy: Po
         and bool(wanted)
         and all(there.get((relative(host, zone), kind)) == values for host, kind, values in wanted)
     )
+    turned = same and any(
+        ((relative(host, zone), kind) in observed.proxied) is not settings.proxied for host, kind, _ in wanted
+    )
     reasons = []
     if foreign:
         reasons.append(
@@ -279,6 +298,8 @@ def _dns(settings: Settings, observed: Observed, record: FleetRecord, policy: Po
         )
     elif not same:
         reasons.append("shall point to the webservers")
+    elif turned:
+        reasons.append("visitors shall come to " + (f"{settings.dns} first" if settings.proxied else "the webservers"))
     if stale:
         old = ", ".join(f"{as_host(made.name, made.zone)} {made.type}" for made in stale)
         reasons.append(f"no longer the site's, removed: {old}")

@@ -9,7 +9,7 @@ from typing import Any
 
 from fleet.autoscaler.policy import ScalingPolicy
 from fleet.autoscaler.questions import read_scaling
-from providers.names import BY_PROVIDER
+from providers.names import BY_PROVIDER, PROXIED
 from recipes.context import GUARDED, Guarded, Role
 from state.errors import AnswersError
 
@@ -25,6 +25,7 @@ class Settings:
 
     Attributes:
         dns: who serves the zone: a vendor's name, or ``provider``.
+        proxied: whoever serves the zone stands before the site too: visitors come to it, and it to the webservers.
         sizes: of a machine, for each role that has any, in the order in which they are made.
         autoscalers: how many machines, 0 in development mode.
         webservers: how many a first build makes; afterwards, in production, the autoscaler decides.
@@ -51,6 +52,7 @@ class Settings:
     ssh_keys: tuple[str, ...]
     baseline: str
     guarded: Guarded
+    proxied: bool
     answers: Mapping[str, Any]
 
     @property
@@ -81,6 +83,7 @@ def read_settings(answers: Mapping[str, Any]) -> Settings:
     mode = Mode(need("mode"))
     production = mode is Mode.PRODUCTION
     scaling = read_scaling(answers) if production else None
+    dns = str(answers.get("dns.kind") or BY_PROVIDER)
     sizes = {Role.DATABASE: str(need("machines.database_size"))}
     if production:
         sizes[Role.AUTOSCALER] = str(need("machines.autoscaler_size"))
@@ -90,7 +93,7 @@ def read_settings(answers: Mapping[str, Any]) -> Settings:
         domain=str(need("site.domain")),
         www=bool(answers.get("site.www", True)),
         provider=str(need("provider.name")),
-        dns=str(answers.get("dns.kind") or BY_PROVIDER),
+        dns=dns,
         region=str(need("provider.region")),
         mode=mode,
         image=str(need("machines.image")),
@@ -106,5 +109,6 @@ def read_settings(answers: Mapping[str, Any]) -> Settings:
         if answers.get("application.source") == "baseline"
         else "",
         guarded=Guarded(answers.get(GUARDED) or Guarded.NOTHING),
+        proxied=bool(answers.get(f"{dns}.{PROXIED}")),
         answers=answers,
     )

@@ -14,8 +14,9 @@ from fleet.jobs import failed_jobs
 from fleet.links import Links
 from fleet.observe import Observed, observe, relative
 from fleet.scaling import opened_state, policy_in_force
+from fleet.seen import page_of
 from fleet.settings import Mode
-from fleet.site import Page, look
+from fleet.site import Page
 from fleet.slots import slots_of
 from providers.contract import Machine, MachineStatus
 from recipes.context import Role
@@ -119,7 +120,7 @@ def _machine(
         return _health(known, live, state, False, "not running at the provider", 0), None
     page: Page | None = None
     if known.role == Role.WEBSERVER.value:
-        page = look(known.public_ipv4, one.settings.domain, one.access.site_ca_pem, guarded=one.settings.guarded)
+        page = page_of(one, links, known)
         if not page.ok:
             return _health(known, live, "running", False, f"page: {page.reason}", page.milliseconds), page
     stopped = _stopped_units(links, known)

@@ -6,3 +6,5 @@ from __future__ import annotations
 REHEARSAL = "rehearsal"
 #: The answer to ``dns.kind``: whoever has the machines serves the zone too.
 BY_PROVIDER = "provider"
+#: What a vendor that can stand before a site asks, after its own name and a dot: whether it does.
+PROXIED = "proxied"

@@ -24,8 +24,6 @@ from state.errors import AnswersError
 
 NAME = "cloudflare"
 SECRETS: tuple[SecretSpec, ...] = ()
-#: The answer ``dns.kind`` that puts Cloudflare before the site.
-KIND = "cloudflare"
 RANGES_URL = "https://api.cloudflare.com/client/v4/ips"
 PROGRAM = "buildyard-cloudflare-ranges"
 ORIGIN_PULL_CA = f"{CONFIG}/cloudflare-origin-pull-ca.pem"
@@ -38,13 +36,13 @@ _LIST = f"{STATE}/cloudflare-ranges"
 def steps(context: Context) -> Iterator[Step]:
     """The program, its daily run, and what it made taken away where Cloudflare does not stand before the site.
 
-    Answers: ``dns.kind``; ``cloudflare.ranges_url`` (the vendor's own unless a rehearsal publishes another list);
+    Answers: ``cloudflare.ranges_url`` (the vendor's own unless a rehearsal publishes another list);
     ``cloudflare.origin_pulls`` (yes); ``cloudflare.origin_pull_ca_pem`` (the vendor's own authority).
 
     Raises:
         AnswersError: the list's address is not ``https://…``.
     """
-    if context.answer("dns.kind", "") != KIND:
+    if not context.proxied:
         yield from _nothing()
         return
     yield File(

@@ -159,6 +159,7 @@ class Context:
         secrets: by name; each exists before the first recipe runs.
         release: the baseline the application begins with; None for a virgin one.
         autoscaler: for autoscaler machines only.
+        proxied: an edge stands before the site (Cloudflare): visitors come from its networks only.
     """
 
     deployment: str
@@ -177,6 +178,7 @@ class Context:
     secrets: Mapping[str, Secret]
     release: Release | None = None
     autoscaler: AutoscalerFiles | None = None
+    proxied: bool = False
 
     def answer(self, key: str, default: Any) -> Any:
         """The answer with that dotted key, whether the answers are flat or nested; ``default`` when there is none."""

@@ -12,6 +12,7 @@ from recipes import (
     base,
     caretaker,
     certificate,
+    cloudflare,
     database,
     firewall,
     host_key,
@@ -42,6 +43,7 @@ _MODULES = (
     certificate,
     caretaker,
     webserver,
+    cloudflare,
     uploads,
     wordpress,
 )
@@ -72,6 +74,7 @@ _IN_DEVELOPMENT: dict[Role, tuple[Part, ...]] = {
     ),
     Role.WEBSERVER: (
         (webserver.NAME, webserver.steps, ()),
+        (cloudflare.NAME, cloudflare.steps, ()),
         (mail.NAME, mail.steps, ()),
         (uploads.NAME, uploads.steps, ()),
         (wordpress.NAME, wordpress.steps, ((Role.DATABASE, database.NAME),)),
@@ -94,6 +97,7 @@ _IN_PRODUCTION: dict[Role, tuple[Part, ...]] = {
     ),
     Role.WEBSERVER: (
         (webserver.NAME, webserver.steps, ()),
+        (cloudflare.NAME, cloudflare.steps, ()),
         (mail.NAME, mail.steps, ()),
         (uploads.NAME, uploads.steps, ()),
         (wordpress.NAME, wordpress.steps, ((Role.DATABASE, database.NAME),)),

@@ -68,12 +68,13 @@ class Authority:
             _write(self.ca_file, certificate.public_bytes(serialization.Encoding.PEM))
         return self.ca_file
 
-    def ensure_server(self, name: str, addresses: Iterable[str]) -> tuple[Path, Path]:
+    def ensure_server(self, name: str, addresses: Iterable[str], *, shows: bool = False) -> tuple[Path, Path]:
         """A certificate for a server that is reached by its addresses; made again 30 days before it ends.
 
         Args:
             name: of the files and in the subject.
             addresses: IP addresses in the certificate.
+            shows: it is for who shows it to servers, as an edge does, and for no server.
 
         Returns:
             the chain's file and the key's file (0600).
@@ -85,6 +86,7 @@ class Authority:
         ca_key, ca = self._load()
         key = ec.generate_private_key(ec.SECP256R1())
         now = datetime.now(UTC)
+        purpose = ExtendedKeyUsageOID.CLIENT_AUTH if shows else ExtendedKeyUsageOID.SERVER_AUTH
         certificate = (
             x509.CertificateBuilder()
             .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"rehearsal {name}")]))
@@ -95,7 +97,7 @@ class Authority:
             .not_valid_after(now + timedelta(days=_LEAF_DAYS))
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(sign_certificates=False), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
             .add_extension(x509.SubjectAlternativeName([x509.IPAddress(one) for one in wanted]), critical=False)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)

@@ -65,6 +65,11 @@ class Folders:
         return self.directory / "habits.json"
 
     @property
+    def published_ranges(self) -> Path:
+        """What is published in the place of the edge's list, where somebody put it there."""
+        return self.directory / "edge-ranges.json"
+
+    @property
     def api_record(self) -> Path:
         """Which process the API is."""
         return self.directory / "api.json"
@@ -87,6 +92,7 @@ class Folders:
             self.services,
             self.token.parent,
             self.habits,
+            self.published_ranges,
             self.api_record,
             self.api_log,
         )

@@ -20,6 +20,7 @@ import uvicorn
 from rehearsal import habits
 from rehearsal.api.app import make_app
 from rehearsal.authority import Authority
+from rehearsal.edge import Edge
 from rehearsal.folders import Folders, ensure_service_secrets, ensure_token
 from rehearsal.room.room import Room
 from rehearsal.services.dns import PowerDns
@@ -71,6 +72,7 @@ def serve(directory: Path, clock: Clock, supervisor: int) -> None:
             bucket_keys=SeaweedKeys(weed_program()),
             authority=authority,
             private_range=block.private_v4,
+            edge=Edge.of(block, folders.published_ranges),
             habits=chosen,
             clock=clock,
         )

@@ -37,7 +37,8 @@ def parse(data: bytes, source: str) -> FleetRecord:
         )
     try:
         raw = raw if version > 1 else _from_version_1(raw)
-        return _record(raw if version > 2 else _from_version_2(raw))
+        raw = raw if version > 2 else _from_version_2(raw)
+        return _record(raw if version > 3 else {"edge_ranges": [], **raw})  # it knew of no edge
     except (KeyError, TypeError, ValueError) as error:
         raise StateError(f"{source} is damaged: {error}.", hint=hint) from error
 
@@ -68,6 +69,10 @@ def _record(raw: Mapping[str, Any]) -> FleetRecord:
         _of(int, values[key], key)
     if not isinstance(values["handed_over"], bool):
         raise TypeError("handed_over should be true or false")
+    ranges = _of(list, raw["edge_ranges"], "edge_ranges")
+    if not all(isinstance(each, str) for each in ranges):
+        raise TypeError("edge_ranges should hold texts")
+    values["edge_ranges"] = tuple(ranges)
     for key in ("firewall_ids", "ssh_key_ids", "store_keys"):
         _texts(values[key], key)
     return FleetRecord(**values)

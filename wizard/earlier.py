@@ -21,7 +21,8 @@ def as_asked_now(values: Mapping[str, Any], questions: Sequence[Question]) -> di
     complete = dict(values)
     is_passed = False
     for question in reversed(questions):
-        if question.added_later and is_passed and question.key not in values:
+        is_older = question.added_later and is_passed and question.key not in values
+        if is_older and question.applies(values):
             complete[question.key] = question.default_for(values)
         is_passed = is_passed or question.key in values
     return complete

@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import partial
 
 from fleet.autoscaler.decision import Act, Decision
+from fleet.autoscaler.edge_watch import EdgeWatch
 from fleet.autoscaler.image import bring_image
 from fleet.autoscaler.noted import is_noted
 from fleet.autoscaler.webservers import (
@@ -52,6 +53,8 @@ DNS = "dns"
 SWEEP = "sweep"
 #: What new webservers are made from.
 IMAGE = "image"
+#: The edge's list of networks.
+EDGE = "edge"
 #: Everybody's lists of addresses.
 INTRODUCTIONS = "introductions"
 #: Decisions that could not be written down.
@@ -95,6 +98,7 @@ class Acting:
         self._holding = ExitStack()
         self._compared_at = 0.0
         self._swept_at = 0.0
+        self._edge = EdgeWatch(deployment, self._ensure)
         self._image_wanted: bool | None = None
         #: The image that was there, and when it was looked for.
         self._image: tuple[str | None, float] = (None, 0.0)
@@ -103,7 +107,7 @@ class Acting:
 
     @property
     def under_way(self) -> tuple[str, ...]:
-        """What is being done now, by machine (``dns``, ``sweep``, ``introductions``, ``image``)."""
+        """What is being done now, by machine (``dns``, ``sweep``, ``introductions``, ``image``, ``edge``)."""
         with self._lock:
             return tuple(name for name, future in self._running.items() if not future.done())
 
@@ -165,6 +169,8 @@ class Acting:
             todo[DNS] = self._bring_dns
         if now - self._swept_at >= COMPARE_S:
             todo[SWEEP] = self._sweep
+        if self._edge.is_due(now):
+            todo[EDGE] = self._edge.follow
         if addresses(record) != self._introduced:
             todo[INTRODUCTIONS] = self._introduce
         for name in self._doomed:
@@ -350,7 +356,7 @@ class Acting:
     def _failed(self, name: str, problem: BuildyardError) -> None:
         self._failures[name] = (self._failures.get(name, (0, 0.0))[0] + 1, self._all.clock.now())
         data = {"summary": problem.summary, "detail": problem.detail, "hint": problem.hint}
-        machine = None if name in (DNS, SWEEP, INTRODUCTIONS, IMAGE, NOTES) else name
+        machine = None if name in (DNS, SWEEP, INTRODUCTIONS, IMAGE, NOTES, EDGE) else name
         self._all.emit(Event(Kind.PROBLEM, problem.text(), machine=machine, data=data))
 
     def _take(self) -> bool:

@@ -12,7 +12,7 @@ from fleet.autoscaler.watch_rows import Known
 from fleet.deployment import Deployment
 from fleet.links import Links
 from fleet.observe import Observed, observe, relative
-from fleet.site import look
+from fleet.seen import page_of
 from recipes.context import Role
 from state.errors import StateError, Unreachable
 from state.fleet_record import FleetRecord
@@ -51,7 +51,7 @@ def leaders_of(deployment: Deployment, state: CompareAndSet) -> Iterator[Leaders
 
 
 def known_of(deployment: Deployment) -> Known:
-    """What fleet record, provider and site say now; several requests, none by SSH.
+    """What fleet record, provider and site say now; several requests, by SSH only behind an edge.
 
     Raises:
         BuildyardError: the record or the provider cannot be asked.
@@ -59,7 +59,12 @@ def known_of(deployment: Deployment) -> Known:
     one = deployment
     record = one.record.load()
     observed = observe(one.access.provider, one.access.dns, one.names, one.settings.domain)
-    return Known(record, _prices(one, record, observed), _dns(one, observed), _certificate_days(one, record))
+    links = Links(one)
+    try:
+        days = _certificate_days(one, links, record)
+    finally:
+        links.close()
+    return Known(record, _prices(one, record, observed), _dns(one, observed), days)
 
 
 def _prices(one: Deployment, record: FleetRecord | None, observed: Observed) -> dict[str, Decimal]:
@@ -88,11 +93,11 @@ def _dns(one: Deployment, observed: Observed) -> dict[str, tuple[str, ...]]:
     }
 
 
-def _certificate_days(one: Deployment, record: FleetRecord | None) -> int | None:
+def _certificate_days(one: Deployment, links: Links, record: FleetRecord | None) -> int | None:
     """As one of the webservers shows it that visitors come to."""
     for machine in record.machines if record is not None else ():
         if machine.role == Role.WEBSERVER.value and machine.may_be_visited and machine.public_ipv4:
-            page = look(machine.public_ipv4, one.settings.domain, one.access.site_ca_pem, timeout_s=PAGE_S)
+            page = page_of(one, links, machine, timeout_s=PAGE_S)
             if page.certificate_days is not None:
                 return page.certificate_days
     return None

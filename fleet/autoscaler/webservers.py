@@ -117,9 +117,9 @@ def introduce(deployment: Deployment, cancel: threading.Event, before_each: Call
 
 
 def addresses(record: FleetRecord) -> str:
-    """What everybody must know of the others; the same text, the same knowledge."""
+    """What everybody must know of the others, and of who comes to webservers; the same text, the same knowledge."""
     known = sorted((each.name, each.private_ipv4, each.public_ipv4, each.public_ipv6) for each in record.machines)
-    return repr([each for each in known if each[1]])
+    return repr([each for each in known if each[1]]) + " ".join(record.edge_ranges)
 
 
 def _of_now(deployment: Deployment) -> Deployment:

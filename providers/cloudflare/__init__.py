@@ -26,8 +26,7 @@ def _check_token(value: Any) -> str:
 VENDOR = Vendor(
     name="cloudflare",
     label="Cloudflare",
-    about="Its name servers hold the zone. The shield before the site is not set up by this version: visitors come to "
-    "the webservers themselves.",
+    about="Its name servers hold the zone, and it can stand before the site as a shield.",
     questions=(
         Question(
             key="cloudflare.token",
@@ -38,6 +37,16 @@ VENDOR = Vendor(
             "Edit too). It stays with the secrets, never in the answers. Example: 40 letters and digits.",
             kind=AnswerKind.SECRET,
             check=_check_token,
+        ),
+        Question(
+            key="cloudflare.proxied",
+            label="Shall Cloudflare stand before the site?",
+            help="Then visitors come to Cloudflare, and nobody but Cloudflare reaches the webservers: both firewalls "
+            "let in its published networks alone. Its SSL mode must be Full (strict), or the build stops and says so. "
+            "Example: yes for a public site; no, and visitors come to the webservers themselves.",
+            kind=AnswerKind.YES_NO,
+            default=False,
+            added_later=True,
         ),
     ),
     dns="providers.cloudflare.dns",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -52,6 +53,7 @@ class Cloudflare:
         api_url: where the API answers.
         transport: for tests.
         patience: how long requests may take.
+        ca_pem_file: the only authority trusted, None for the system's.
     """
 
     name = "cloudflare"
@@ -65,6 +67,7 @@ class Cloudflare:
         api_url: str = LIVE_URL,
         transport: httpx.BaseTransport | None = None,
         patience: Patience | None = None,
+        ca_pem_file: Path | None = None,
     ) -> None:
         self._api = Api(
             dialect=api.DIALECT,
@@ -74,6 +77,7 @@ class Cloudflare:
             clock=clock,
             transport=transport,
             patience=patience or Patience(),
+            ca_pem_file=ca_pem_file,
         )
         self._records = Records(self._api)
         self._gates = Gates(self._api)
@@ -177,10 +181,20 @@ class Cloudflare:
 
 
 def open_dns(
-    _answers: Answered, secrets: Mapping[str, Secret], clock: Clock, transport: httpx.BaseTransport | None
+    answers: Answered, secrets: Mapping[str, Secret], clock: Clock, transport: httpx.BaseTransport | None
 ) -> Edge:
-    """As :class:`providers.vendor.Vendor` wants it."""
-    return Cloudflare(secrets[TOKEN], clock=clock, transport=transport)
+    """As :class:`providers.vendor.Vendor` wants it.
+
+    A rehearsal that plays Cloudflare says where: ``cloudflare.api_url`` and ``cloudflare.ca_pem_file``.
+    """
+    authority = str(answers.get("cloudflare.ca_pem_file") or "")
+    return Cloudflare(
+        secrets[TOKEN],
+        clock=clock,
+        api_url=str(answers.get("cloudflare.api_url") or LIVE_URL),
+        transport=transport,
+        ca_pem_file=Path(authority) if authority else None,
+    )
 
 
 def _may(attempt: Callable[[], object]) -> bool:

@@ -21,6 +21,7 @@ from rehearsal.api.account import AccountApi
 from rehearsal.api.answers import Answer, ApiError, Call, Operation
 from rehearsal.api.backends import BucketKeys, NameServer
 from rehearsal.api.catalogue import Catalogue
+from rehearsal.api.cloudflare import Cloudflare
 from rehearsal.api.clusters import Clusters
 from rehearsal.api.databases import Databases
 from rehearsal.api.domains import Domains
@@ -36,6 +37,7 @@ from rehearsal.api.tags import Tags
 from rehearsal.api.vpcs import Vpcs
 from rehearsal.authority import Authority
 from rehearsal.contract import MachineRoom
+from rehearsal.edge import Edge
 from rehearsal.habits import Habits
 from rehearsal.store import Store
 from state.clock import Clock, SystemClock
@@ -53,6 +55,7 @@ def make_app(
     bucket_keys: BucketKeys,
     authority: Authority,
     private_range: str,
+    edge: Edge,
     habits: Habits | None = None,
     clock: Clock | None = None,
 ) -> Starlette:
@@ -66,6 +69,7 @@ def make_app(
         bucket_keys: the object store's list of keys.
         authority: vouches for managed databases.
         private_range: the block private addresses are from.
+        edge: what stands for Cloudflare.
         habits: what to do as other vendors do.
         clock: for the rate limit.
     """
@@ -74,7 +78,7 @@ def make_app(
     machines = Machines(store, room, guard)
     clusters = Clusters(store, room, guard, authority, clock)
     vpcs = Vpcs(store, private_range)
-    domains = Domains(store, names)
+    domains = Domains(store, names, edge)
     spaces_keys = SpacesKeys(store, bucket_keys)
     resources = (
         AccountApi(store, _account_id(store)),
@@ -86,6 +90,7 @@ def make_app(
         Snapshots(store, machines),
         Firewalls(store, guard),
         domains,
+        Cloudflare(store, domains),
         spaces_keys,
         Databases(store, room, clusters, guard, vpcs, offered=habits.managed_databases),
     )
@@ -102,7 +107,11 @@ def make_app(
 
     operations = [operation for resource in resources for operation in resource.operations()]
     return Starlette(
-        routes=[Route(o.path, door.endpoint(o), methods=[o.method]) for o in operations],
+        routes=[
+            # public, as the vendor's own is: machines ask for it, and have no token
+            Route("/client/v4/ips", lambda _request: Response(edge.listed(), media_type="application/json")),
+            *(Route(o.path, door.endpoint(o), methods=[o.method]) for o in operations),
+        ],
         exception_handlers={HTTPException: door.no_route},
         lifespan=lifespan,
     )

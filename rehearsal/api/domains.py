@@ -8,6 +8,7 @@ from rehearsal.api import bodies
 from rehearsal.api.answers import Answer, Call, Operation, not_found, page, public, unprocessable
 from rehearsal.api.backends import NameServer, RecordRefused
 from rehearsal.api.record_text import TYPES, check_record, content_of, full_name, shown_data
+from rehearsal.edge import Edge
 from rehearsal.store import Store, Thing
 
 _DOMAIN = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]")
@@ -24,26 +25,28 @@ class Domains:
     Args:
         store: holds them.
         server: answers for them.
+        edge: where names lead whose records are proxied.
     """
 
-    def __init__(self, store: Store, server: NameServer) -> None:
+    def __init__(self, store: Store, server: NameServer, edge: Edge) -> None:
         self._store = store
         self._server = server
+        self._edge = edge
 
     def operations(self) -> tuple[Operation, ...]:
         """What it answers."""
         records = "/v2/domains/{domain}/records"
         return (
             Operation("GET", "/v2/domains", self._list),
-            Operation("POST", "/v2/domains", self._create),
+            Operation("POST", "/v2/domains", self.create),
             Operation("GET", "/v2/domains/{domain}", self._get),
             Operation("DELETE", "/v2/domains/{domain}", self._delete),
             Operation("GET", records, self._list_records),
-            Operation("POST", records, self._create_record),
+            Operation("POST", records, self.create_record),
             Operation("GET", f"{records}/{{record}}", self._get_record),
-            Operation("PATCH", f"{records}/{{record}}", self._change_record),
-            Operation("PUT", f"{records}/{{record}}", self._change_record),
-            Operation("DELETE", f"{records}/{{record}}", self._delete_record),
+            Operation("PATCH", f"{records}/{{record}}", self.change_record),
+            Operation("PUT", f"{records}/{{record}}", self.change_record),
+            Operation("DELETE", f"{records}/{{record}}", self.delete_record),
         )
 
     def reconcile(self) -> None:
@@ -54,13 +57,14 @@ class Domains:
                 self._server.delete_zone(zone)
         for name in known:
             self._server.create_zone(f"{name}.")
-            for record_name, type_ in dict.fromkeys((r["name"], r["type"]) for r in self._records(name)):
+            for record_name, type_ in dict.fromkeys((r["name"], r["type"]) for r in self.records(name)):
                 self._publish(name, record_name, type_)
 
     def _list(self, call: Call) -> Answer:
         return page(call, "domains", [self._body(domain["name"]) for domain in self._store.all("domain")])
 
-    def _create(self, call: Call) -> Answer:
+    def create(self, call: Call) -> Answer:
+        """Makes a domain; 422 when it is there."""
         name = bodies.text(call.body, "name").lower().rstrip(".")
         if not _DOMAIN.fullmatch(name):
             raise unprocessable("Name is not a valid domain name")
@@ -85,14 +89,14 @@ class Domains:
         name = self._domain(call)
         with self._store.transaction():
             self._store.delete("domain", name)
-            for record in self._records(name):
+            for record in self.records(name):
                 self._store.delete("record", record["id"])
             self._server.delete_zone(f"{name}.")
         return Answer(204)
 
     def _list_records(self, call: Call) -> Answer:
         domain = self._domain(call)
-        records = self._records(domain)
+        records = self.records(domain)
         if (type_ := call.query.get("type")) is not None:
             records = [record for record in records if record["type"] == type_]
         if (name := call.query.get("name")) is not None:
@@ -100,7 +104,8 @@ class Domains:
             records = [record for record in records if full_name(domain, record["name"]) == f"{name.rstrip('.')}."]
         return page(call, "domain_records", [_shown(record) for record in records])
 
-    def _create_record(self, call: Call) -> Answer:
+    def create_record(self, call: Call) -> Answer:
+        """Makes a record."""
         domain = self._domain(call)
         wanted = self._wanted(domain, call.body)
         with self._store.transaction():
@@ -112,7 +117,8 @@ class Domains:
     def _get_record(self, call: Call) -> Answer:
         return Answer(200, {"domain_record": _shown(self._record(call))})
 
-    def _change_record(self, call: Call) -> Answer:
+    def change_record(self, call: Call) -> Answer:
+        """Changes one."""
         domain, old = self._domain(call), self._record(call)
         if old["type"] == "SOA":
             raise unprocessable("The SOA record cannot be changed.")
@@ -126,7 +132,8 @@ class Domains:
                 self._publish(domain, new["name"], new["type"])
         return Answer(200, {"domain_record": _shown(new)})
 
-    def _delete_record(self, call: Call) -> Answer:
+    def delete_record(self, call: Call) -> Answer:
+        """Removes one."""
         domain, record = self._domain(call), self._record(call)
         if record["type"] == "SOA":
             raise unprocessable("The SOA record cannot be deleted.")
@@ -156,6 +163,7 @@ class Domains:
             "flags": body.get("flags"),
             "tag": body.get("tag"),
             "_domain": domain,
+            "_proxied": bool(body.get("_proxied")),
         }
         check_record(record)
         return record
@@ -167,23 +175,32 @@ class Domains:
         return record
 
     def _refuse_double(self, domain: str, wanted: Thing) -> None:
-        for other in self._records(domain):
+        for other in self.records(domain):
             if other["name"] == wanted["name"] and "CNAME" in (other["type"], wanted["type"]):
                 raise unprocessable("CNAME records cannot share a name with other records")
 
     def _publish(self, domain: str, name: str, type_: str) -> None:
         """Gives one name and type to the name server, as the store has it now."""
-        same = [record for record in self._records(domain) if (record["name"], record["type"]) == (name, type_)]
+        same = [record for record in self.records(domain) if (record["name"], record["type"]) == (name, type_)]
         if type_ == "SOA":
             return
-        contents = tuple(dict.fromkeys(content_of(domain, record) for record in same))
+        contents = tuple(
+            dict.fromkeys(
+                self._edge.host(type_) if record.get("_proxied") else content_of(domain, record) for record in same
+            )
+        )
         ttl = min((record["ttl"] for record in same), default=_TTL_S)
         try:
             self._server.put_rrset(f"{domain}.", full_name(domain, name), type_, ttl, contents)
         except RecordRefused as error:
             raise unprocessable(str(error)) from error
 
-    def _records(self, domain: str) -> list[Thing]:
+    def names(self) -> list[str]:
+        """Every domain there is."""
+        return [domain["name"] for domain in self._store.all("domain")]
+
+    def records(self, domain: str) -> list[Thing]:
+        """All of a domain's."""
         return [record for record in self._store.all("record") if record["_domain"] == domain]
 
     def _domain(self, call: Call) -> str:
@@ -203,7 +220,7 @@ class Domains:
         lines = [f"$ORIGIN {name}.", f"$TTL {_TTL_S}"]
         lines += [
             f"{full_name(name, record['name'])} {record['ttl']} IN {record['type']} {content_of(name, record)}"
-            for record in self._records(name)
+            for record in self.records(name)
             if record["type"] != "SOA"
         ]
         return {"name": name, "ttl": _TTL_S, "zone_file": "\n".join(lines) + "\n"}

@@ -15,6 +15,8 @@ from rehearsal.api.app import make_app
 from rehearsal.api.backends import BucketKey
 from rehearsal.authority import Authority
 from rehearsal.contract import Addresses, Filter, MachineRequest
+from rehearsal.edge import Edge
+from rehearsal.room.block import Block
 from rehearsal.store import Store
 from state.secret import Secret
 
@@ -108,6 +110,7 @@ def serving(
             bucket_keys=PaperKeys(),
             authority=Authority(Path(folder), "paper"),
             private_range="10.77.0.0/16",
+            edge=Edge.of(Block(1), Path(folder) / "edge-ranges.json"),
         )
         config = uvicorn.Config(
             app, log_config=None, access_log=False, ws="none", ssl_certfile=certificate, ssl_keyfile=key

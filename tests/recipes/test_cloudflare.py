@@ -272,7 +272,7 @@ def test_a_usage_that_is_none(machine: Machine) -> None:
 
 
 def behind(**answers: object) -> list[Any]:
-    return list(cloudflare.steps(context_for(WEB, answers={"dns.kind": "cloudflare", **answers})))
+    return list(cloudflare.steps(context_for(WEB, proxied=True, answers=answers)))
 
 
 def test_a_webserver_behind_cloudflare_gets_program_settings_and_a_daily_run() -> None:

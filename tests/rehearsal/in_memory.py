@@ -14,7 +14,9 @@ from rehearsal.api.app import make_app
 from rehearsal.api.backends import BucketKey, RecordRefused
 from rehearsal.authority import Authority
 from rehearsal.contract import Addresses, Filter, MachineRequest
+from rehearsal.edge import Edge
 from rehearsal.habits import Habits
+from rehearsal.room.block import Block
 from rehearsal.store import Store
 from state.clock import Clock
 from state.errors import MachineError
@@ -147,6 +149,7 @@ def make_test_app(
         bucket_keys=keys or MemoryKeys(),
         authority=Authority(path / "authority", "test"),
         private_range=PRIVATE_RANGE,
+        edge=Edge.of(Block(1), path / "edge-ranges.json"),
         habits=habits,
         clock=clock,
     )

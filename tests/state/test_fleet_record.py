@@ -67,13 +67,15 @@ def test_many_threads_and_processes_lose_no_machine(store: FleetStore, tmp_path:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda raw: raw.update(version=4), "newer Buildyard"),
+        (lambda raw: raw.update(version=5), "newer Buildyard"),
         (lambda raw: raw.pop("version"), "no fleet record"),
         (lambda raw: raw.pop("machines"), "damaged"),
         (lambda raw: raw.update(serial="x"), "damaged"),
         (lambda raw: raw["machines"][0].update(stage="flying"), "damaged"),
         (lambda raw: raw["machines"][0].update(slot=None), "damaged"),
         (lambda raw: raw.update(dns=[{"zone": "example.org"}]), "damaged"),
+        (lambda raw: raw.pop("edge_ranges"), "damaged"),
+        (lambda raw: raw.update(edge_ranges=[7]), "damaged"),
     ],
 )
 def test_what_is_no_record_of_ours_is_refused_and_kept(store: FleetStore, tmp_path: Path, change, says: str) -> None:
@@ -121,7 +123,19 @@ def test_a_record_of_version_2_knows_no_machine_that_leaves(store: FleetStore, t
     written = FleetStore(path).update(lambda record: record.with_machine(leaves))
     assert FleetStore(path).load() == written
     assert written.machine("ws-1") == leaves
-    assert json.loads(path.read_text())["version"] == 3
+    assert json.loads(path.read_text())["version"] == 4
+
+
+def test_a_record_of_version_3_knows_no_edge(store: FleetStore, tmp_path: Path) -> None:
+    path = tmp_path / "fleet.json"
+    raw = json.loads(path.read_text())
+    del raw["edge_ranges"]
+    path.write_text(json.dumps({**raw, "version": 3}))
+    read = FleetStore(path).load()
+    assert read is not None
+    assert read.edge_ranges == ()
+    written = FleetStore(path).update(lambda record: replace(record, edge_ranges=("198.18.0.0/20",)))
+    assert FleetStore(path).load() == written
 
 
 def test_a_torn_file_is_refused_and_the_copy_before_it_is_there(store: FleetStore, tmp_path: Path) -> None:

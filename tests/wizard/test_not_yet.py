@@ -30,7 +30,9 @@ TYPED = {
     "certificate.email": "owner@example.org",
     "application.baseline": "/media/stick/shop",
 }
-ADDED_LATER = {question.key: question.default for question in all_questions() if question.added_later}
+ADDED_LATER = {
+    question.key: question.default for question in all_questions() if question.added_later and question.applies({})
+}
 
 
 def begin(keeper: DeploymentKeeper, cloud: SmallCloud) -> Conversation:
@@ -50,7 +52,7 @@ def older(home: Home, cloud: SmallCloud) -> dict[str, object]:
     """A deployment as a version without these questions left it: all of it answered."""
     answer_until(begin(keeper_of(home), cloud))
     paths = home.deployment("shop")
-    known = [question for question in all_questions() if not question.added_later]
+    known = [question for question in all_questions() if question.key not in ADDED_LATER]
     now = answers_file.load(paths.answers, all_questions())
     assert now is not None
     answers_file.save(paths.answers, now.with_values(dict.fromkeys(ADDED_LATER)), known)

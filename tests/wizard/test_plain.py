@@ -224,7 +224,7 @@ def test_the_review_shows_the_plan_as_a_table_which_the_terminal_holds_and_what_
     rows = {line[:32].strip(): line.split() for line in review if line.startswith("  ")}
     assert rows["what"] == ["what", "change", "why", "$/month"]
     assert rows["machine ws-1 (s-1gb, ams3)"][-1] == "6.00"
-    assert "create" in rows["ws-1: 9 recipes"]
+    assert "create" in rows["ws-1: 10 recipes"]
     assert "Price: $12.00 a month by the vendor's list; here it costs nothing." in review
     assert "  buildyard build --deployment rehearsal" in review
     screen.type(ENTER)
