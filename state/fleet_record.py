@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 
 #: The newest form of the file this program knows.
-VERSION = 3
+VERSION = 4
 
 
 class Stage(StrEnum):
@@ -113,6 +113,7 @@ class FleetRecord:
         dns: the record sets that were made.
         store_keys: access keys of the object store, by holder; their secret halves are with the secrets.
         handed_over: a first build was finished; in production the number of webservers is the autoscaler's since.
+        database_id: the provider's, of the managed database; "" where the content is on the database machine.
     """
 
     deployment: str
@@ -128,6 +129,7 @@ class FleetRecord:
     dns: tuple[DnsRecord, ...] = ()
     store_keys: Mapping[str, str] = field(default_factory=dict)
     handed_over: bool = False
+    database_id: str = ""
 
     @classmethod
     def new(cls, deployment: str, lineage: str = "") -> FleetRecord:

@@ -29,7 +29,7 @@ function problem(): array
     // less than the two seconds a prober waits: a database that hangs shall be named by its name
     mysqli_options($link, MYSQLI_OPT_CONNECT_TIMEOUT, 1);
     mysqli_options($link, MYSQLI_OPT_READ_TIMEOUT, 1);
-    if (!@mysqli_real_connect($link, $database['host'], $database['user'], $database['password'], $database['name'], $database['port'])) {
+    if (!@mysqli_real_connect($link, $database['host'], $database['user'], $database['password'], $database['name'], $database['port'], null, $database['flags'])) {
         return ['database', (string) mysqli_connect_error()];
     }
     $answer = @mysqli_query($link, 'SELECT 1');

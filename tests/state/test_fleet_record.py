@@ -67,7 +67,7 @@ def test_many_threads_and_processes_lose_no_machine(store: FleetStore, tmp_path:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda raw: raw.update(version=4), "newer Buildyard"),
+        (lambda raw: raw.update(version=5), "newer Buildyard"),
         (lambda raw: raw.pop("version"), "no fleet record"),
         (lambda raw: raw.pop("machines"), "damaged"),
         (lambda raw: raw.update(serial="x"), "damaged"),
@@ -93,7 +93,7 @@ def test_a_record_of_version_1_is_read_and_written_on_as_one_of_today(store: Fle
     path = tmp_path / "fleet.json"
     store.update(lambda record: record.with_machine(WEB))
     raw = json.loads(path.read_text())
-    for key in ("provider", "region", "dns", "store_keys"):
+    for key in ("provider", "region", "dns", "store_keys", "database_id"):
         del raw[key]
     for key in ("image", "leaving", "leaving_since", "replaces"):
         del raw["machines"][0][key]
@@ -121,7 +121,20 @@ def test_a_record_of_version_2_knows_no_machine_that_leaves(store: FleetStore, t
     written = FleetStore(path).update(lambda record: record.with_machine(leaves))
     assert FleetStore(path).load() == written
     assert written.machine("ws-1") == leaves
-    assert json.loads(path.read_text())["version"] == 3
+    assert json.loads(path.read_text())["version"] == 4
+
+
+def test_a_record_of_version_3_knows_no_managed_database(store: FleetStore, tmp_path: Path) -> None:
+    path = tmp_path / "fleet.json"
+    store.update(lambda record: record.with_machine(WEB))
+    raw = json.loads(path.read_text())
+    del raw["database_id"]
+    path.write_text(json.dumps({**raw, "version": 3}))
+    read = FleetStore(path).load()
+    assert read is not None
+    assert (read.machine("ws-1"), read.database_id) == (WEB, "")
+    written = FleetStore(path).update(lambda record: replace(record, database_id="mysql/7"))
+    assert FleetStore(path).load() == written
 
 
 def test_a_torn_file_is_refused_and_the_copy_before_it_is_there(store: FleetStore, tmp_path: Path) -> None:
