@@ -11,6 +11,7 @@ from fleet.autoscaler.policy import ScalingPolicy
 from fleet.autoscaler.questions import read_scaling
 from providers.names import BY_PROVIDER
 from recipes.context import GUARDED, Guarded, Role
+from recipes.questions import MANAGED
 from state.errors import AnswersError
 
 
@@ -30,6 +31,7 @@ class Settings:
         webservers: how many a first build makes; afterwards, in production, the autoscaler decides.
         scaling: by what it decides; None in development mode.
         operators: CIDRs, or ``auto`` for the build machine's own addresses.
+        database_size: of the database that the provider runs; "" where the database machine holds the content.
         answers: all of them, for recipes that declare questions of their own.
     """
 
@@ -51,6 +53,7 @@ class Settings:
     ssh_keys: tuple[str, ...]
     baseline: str
     guarded: Guarded
+    database_size: str
     answers: Mapping[str, Any]
 
     @property
@@ -106,5 +109,6 @@ def read_settings(answers: Mapping[str, Any]) -> Settings:
         if answers.get("application.source") == "baseline"
         else "",
         guarded=Guarded(answers.get(GUARDED) or Guarded.NOTHING),
+        database_size=str(need("database.size")) if answers.get("database.kind") == MANAGED else "",
         answers=answers,
     )

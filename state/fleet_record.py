@@ -113,7 +113,8 @@ class FleetRecord:
         dns: the record sets that were made.
         store_keys: access keys of the object store, by holder; their secret halves are with the secrets.
         handed_over: a first build was finished; in production the number of webservers is the autoscaler's since.
-        database_id: the provider's, of the managed database; "" where the content is on the database machine.
+        database_id: the provider's, of the managed database, its name while it is asked for; "" where the content is
+            on the database machine.
     """
 
     deployment: str
