@@ -14,6 +14,7 @@ from fleet.autoscaler.published import published
 from fleet.managed import own_database
 from fleet.scaling import opened_state
 from providers.databases import ManagedDatabase
+from recipes.managed_database import ADMINISTRATOR
 from rehearsal.room.room import Room
 from state.clock import SystemClock, wait_until
 from tests.journeys.autoscaling import JOURNAL, SHORT, comes_true, opened, policy, settled
@@ -42,6 +43,15 @@ echo json_encode($said);
 """
 #: Says whether somebody takes connections there; silence and a refusal are the same to the application.
 KNOCK = 'timeout 4 bash -c "exec 3<>/dev/tcp/$0/$1" 2>/dev/null && echo yes || echo no'
+#: Imports a small dump into a database of its own, as the recipe does it with a baseline's.
+DUMP = f"""\
+cd "$(mktemp -d)"
+printf 'CREATE TABLE t (n INT); INSERT INTO t VALUES (4711);\\n' | gzip >dump.gz
+mariadb --defaults-file={ADMINISTRATOR} -e 'DROP DATABASE IF EXISTS scratch'
+printf 'file://%s/dump.gz' "$PWD" | buildyard-import apply scratch "$(sha256sum dump.gz | cut -d ' ' -f 1)" \\
+    /etc/ssl/certs/ca-certificates.crt {ADMINISTRATOR}
+mariadb --defaults-file={ADMINISTRATOR} -Ne 'SELECT n FROM scratch.t'
+"""
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +159,24 @@ def test_no_password_of_it_lies_where_others_read(shop: Deployed) -> None:
     assert not [file for file in runs if file.is_file() and password.reveal().encode() in file.read_bytes()]
 
 
+def test_a_dump_is_read_by_a_client_that_can_do_nothing_elsewhere(shop: Deployed) -> None:
+    program = f"{DUMP}\nbuildyard-import check scratch {ADMINISTRATOR} && echo known"
+    assert shop.on("db-1", "sudo", "-n", "sh", "-euc", program).splitlines()[-2:] == ["4711", "known"]
+    # one that reaches for another database gets nowhere, and is not taken for done
+    bad = DUMP.replace("CREATE TABLE t (n INT); INSERT INTO t VALUES (4711)", "INSERT INTO app.wp_options VALUES (1)")
+    done = shop.buildyard("ssh", "db-1", "--", "sudo", "-n", "sh", "-euc", bad, timeout_s=120)
+    assert "denied" in done.stderr
+    ask = f"mariadb --defaults-file={ADMINISTRATOR} -Ne"
+    left = shop.on(
+        "db-1", "sudo", "-n", "sh", "-euc", f'{ask} "SELECT state FROM buildyard.imports; DROP DATABASE scratch"'
+    )
+    assert left.split() == ["begun"]
+    users = shop.on(
+        "db-1", "sudo", "-n", "sh", "-euc", f"{ask} \"SELECT COUNT(*) FROM mysql.user WHERE user LIKE 'build%'\""
+    )
+    assert users.split() == ["0"]
+
+
 def test_building_again_changes_nothing_and_what_was_opened_is_closed(shop: Deployed) -> None:
     settled(shop)
     again = shop.json("build")
@@ -165,7 +193,7 @@ def test_a_database_that_lets_nobody_in_is_the_one_that_is_blamed(shop: Deployed
     one, before = opened(shop), database(shop)
     one.access.provider.put_database_sources(before.id, ("203.0.113.7/32",))  # type: ignore[attr-defined]
     try:
-        comes_true(shop, "the database to be blamed", lambda: "database" in held_back(shop), 90)
+        comes_true(shop, "the database to be blamed", lambda: "database" in held_back(shop), 180)
     finally:
         one.access.provider.put_database_sources(before.id, before.sources)  # type: ignore[attr-defined]
     settled(shop)
@@ -183,7 +211,7 @@ def test_sources_follow_a_scale_out_before_the_new_machine_needs_them_and_shrink
     settled(shop)
     began = time.time()
     with policy(shop, **SHORT, target=2):
-        comes_true(shop, "two addresses", lambda: len(shop.resolve(shop.domain, "A")) == 2, 300)
+        comes_true(shop, "two addresses", lambda: len(shop.resolve(shop.domain, "A")) == 2, 600)
         settled(shop)
         assert set(database(shop).sources) == own_sources(shop, *FLEET, "ws-2")
         at, port = database(shop).host, str(database(shop).port)
@@ -202,7 +230,7 @@ def test_sources_follow_a_scale_out_before_the_new_machine_needs_them_and_shrink
     wait_until(
         "the sources to be those of the fleet again",
         lambda: set(database(shop).sources) == own_sources(shop, *FLEET),
-        timeout_s=120,
+        timeout_s=300,
         clock=SystemClock(),
         longest_s=5,
     )
