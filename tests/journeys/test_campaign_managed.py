@@ -223,9 +223,9 @@ def test_sources_follow_a_scale_out_before_the_new_machine_needs_them_and_shrink
         let_in = next(
             number
             for number, each in enumerate(late)
-            if (each["kind"], each["action"]) == ("action-finished", "sources")
+            if (each["kind"], each.get("action")) == ("action-finished", "sources")
         )
-        needs = next(number for number, each in enumerate(late) if each["action"] == "recipe:ws-2:wordpress")
+        needs = next(number for number, each in enumerate(late) if each.get("action") == "recipe:ws-2:wordpress")
         assert let_in < needs
     wait_until(
         "the sources to be those of the fleet again",
