@@ -8,35 +8,33 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from fleet import plan as ids
-from fleet.context import ContextMaker, publish_operators
-from fleet.deployment import ADMIN_KEY, BUCKETS, Deployment, first_host_keys
+from fleet.context import ContextMaker
+from fleet.deployment import Deployment, first_host_keys
 from fleet.dns import bring_dns
 from fleet.edge import expected, prepare
 from fleet.firewalls import bring_firewalls
 from fleet.graph import Action, Outcome, our_fault, perform
-from fleet.guardian import publish_guardian
+from fleet.ground import CHANGED, UNCHANGED, Tally, bring_network, bring_ssh_key, bring_store, bring_zone
 from fleet.leftovers import end_machine, leftovers
 from fleet.links import Links
 from fleet.lockout import confirm
 from fleet.machines import make_machine
-from fleet.observe import Observed, observe, own_network, zone_for
+from fleet.managed import bring_database, bring_sources, database_price, databases_of, own_database
+from fleet.observe import Observed, observe, own_network
 from fleet.plan import Plan, make_plan, policy_of
 from fleet.policy import node_of
-from fleet.program import has_autoscalers, upload_program
-from fleet.release import upload_baseline
 from fleet.scaling import bring_policy, policy_to_write
 from fleet.seen import see_site
 from fleet.settings import Mode
-from fleet.slots import members, roles_of, slot_machine, slots_of
-from fleet.store_keys import ensure_machine_keys
+from fleet.slots import members, slot_machine, slots_of
 from fleet.turns import Turns
+from providers.databases import Engine
 from recipes.context import Node, Role
 from recipes.lockout import is_armed
 from recipes.report import Report
 from recipes.roles import Stage as RecipeStage
 from recipes.roles import stages
 from recipes.run import run_recipe
-from recipes.secrets import SecretKind, SecretSpec, public_line
 from state.errors import BuildyardError, MachineError, Stopped
 from state.events import Event, Kind, StepStatus
 from state.fleet_record import FleetRecord, MachineRecord, Stage
@@ -45,10 +43,6 @@ from state.fleet_record import FleetRecord, MachineRecord, Stage
 RECIPE_DEADLINE_S = 1800.0
 #: Nobody's addresses (RFC 5737, RFC 3849), so that recipes of a machine to come can be listed.
 UNMADE = ("192.0.2.1", "2001:db8::1", "192.0.2.1")
-#: Returned by an action: how much it changed and how much was right already.
-Tally = tuple[int, int]
-CHANGED: Tally = (1, 0)
-UNCHANGED: Tally = (0, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +101,7 @@ class Build:
     def plan(self) -> Plan:
         """Looks at the provider and compares with the answers."""
         one = self._all
-        observed = self._observe()
+        observed = self._with_database(self._observe())
         record, edge = expected(one.settings, one.access.dns, self._record())
         self._ranges = record.edge_ranges
         recipes = {}
@@ -193,12 +187,13 @@ class Build:
 
     def _do(self, action: Action) -> Tally:
         simple: Mapping[str, Callable[[], Tally]] = {
-            ids.STORE: self._store,
-            ids.NETWORK: self._network,
-            ids.SSH_KEY: self._ssh_key,
+            ids.STORE: lambda: bring_store(self._all),
+            ids.NETWORK: lambda: bring_network(self._all),
+            ids.SSH_KEY: lambda: bring_ssh_key(self._all),
             ids.FIREWALLS: self._firewalls,
-            ids.SOURCES: self._firewalls,
-            ids.ZONE: self._zone,
+            ids.SOURCES: self._sources,
+            ids.DATABASE: self._database,
+            ids.ZONE: lambda: bring_zone(self._all),
             ids.EDGE: lambda: CHANGED if prepare(self._all) else UNCHANGED,
             ids.DNS: self._dns,
             ids.SITE: self._site,
@@ -216,32 +211,19 @@ class Build:
         machine, _, recipe = rest.partition(":")
         return self._recipe(action, machine, recipe)
 
-    def _store(self) -> Tally:
-        one = self._all
-        made = [one.bucket(purpose).ensure() for purpose in BUCKETS]
-        keys = ensure_machine_keys(one)
-        lists = publish_operators(one) + publish_guardian(one)
-        changed = sum(made) + keys + lists + upload_baseline(one) + upload_program(one)
-        return (changed, len(made) + len(roles_of(one.settings)) + 3 + has_autoscalers(one) - changed)
-
-    def _network(self) -> Tally:
-        one = self._all
-        there = own_network(one.access.provider, one.names)
-        network = one.access.provider.ensure_network(one.names.network, one.settings.region)
-        one.record.update(lambda record: replace(record, network_id=network.id))
-        return UNCHANGED if there is not None and there.id == network.id else CHANGED
-
-    def _ssh_key(self) -> Tally:
-        one = self._all
-        public = public_line(one.secret(SecretSpec(ADMIN_KEY, SecretKind.SSH_KEY)), one.names.ssh_key)
-        there = one.access.provider.ssh_keys(one.names.ssh_key)
-        key = one.access.provider.ensure_ssh_key(one.names.ssh_key, public)
-        one.record.update(lambda record: record.with_ssh_key(one.names.ssh_key, key.id))
-        return UNCHANGED if any(each.id == key.id for each in there) else CHANGED
-
     def _firewalls(self) -> Tally:
         """Both before machines exist (who may log in) and after (the fleet's exact addresses)."""
         return bring_firewalls(self._all, self._record())
+
+    def _sources(self) -> Tally:
+        """A new machine is let in everywhere before it needs it, at a managed database too."""
+        one, record = self._all, self._record()
+        both = zip(bring_firewalls(one, record), bring_sources(one, record), strict=True)
+        changed, unchanged = map(sum, both)
+        return (changed, unchanged)
+
+    def _database(self) -> Tally:
+        return CHANGED if bring_database(self._all, self._record(), self._cancel) else UNCHANGED
 
     def _machine(self, name: str) -> Tally:
         slots = slots_of(self._all.settings, self._record())
@@ -293,13 +275,6 @@ class Build:
                 if secret.startswith(first_host_keys(name)):
                     self._all.secrets.delete(secret)
 
-    def _zone(self) -> Tally:
-        one = self._all
-        if zone_for(one.settings.domain, one.access.dns.zones()):
-            return UNCHANGED
-        one.access.dns.ensure_zone(one.settings.domain)
-        return CHANGED
-
     def _dns(self) -> Tally:
         return bring_dns(self._all, self._observe(), self._record())
 
@@ -329,6 +304,14 @@ class Build:
     def _observe(self) -> Observed:
         one = self._all
         return observe(one.access.provider, one.access.dns, one.names, one.settings.domain)
+
+    def _with_database(self, observed: Observed) -> Observed:
+        one = self._all
+        if not one.settings.database_size:
+            return observed
+        sizes = databases_of(one.access.provider).database_sizes(one.settings.region, Engine.MYSQL)
+        price = database_price(sizes, one.settings.database_size)
+        return replace(observed, database=own_database(one), database_price=price)
 
     def _record(self) -> FleetRecord:
         record = self._all.record.load() or FleetRecord.new(self._all.settings.deployment)

@@ -8,17 +8,20 @@ from dataclasses import replace
 
 from fleet.autoscaler.handed import credentials_for, settings_for
 from fleet.deployment import ADMIN_KEY, ADMIN_USER, SIGNING_KEY, Deployment
+from fleet.managed import server_of
 from fleet.program import program_of
 from fleet.release import release_of
 from fleet.store_keys import StoreKey, known_key
 from recipes import mail, roles, signed
-from recipes.context import AutoscalerFiles, Context, Node, ObjectStore, ProgramRelease, Release, Role
+from recipes.context import AutoscalerFiles, Context, ManagedServer, Node, ObjectStore, ProgramRelease, Release, Role
 from recipes.secrets import SecretKind, SecretSpec, public_line
 from state.errors import StateError
 from state.secret import Secret
 
 #: Stands for a machine's key to the object store that is still to be made (only plans see that).
 UNMADE_KEY = StoreKey("not-made-yet", Secret("not-made-yet"))
+#: The same for a managed database that is still being made.
+UNMADE_SERVER = ManagedServer("not-made-yet.invalid", 3306, "nobody", Secret("not-made-yet"), "not made yet\n")
 
 
 class ContextMaker:
@@ -35,6 +38,7 @@ class ContextMaker:
         self._release: Release | None = None
         self._program: ProgramRelease | None = None
         self._memory_mib: Mapping[Role, int] | None = None
+        self._server: ManagedServer | None = None
 
     def make(self, node: Node, fleet: tuple[Node, ...]) -> Context:
         """The context of that machine among this fleet."""
@@ -44,6 +48,8 @@ class ContextMaker:
             secrets = self._secrets = self._secrets or self._all_secrets()
             memory = self._memory_mib = self._memory_mib or self._memories()
             release = self._release = self._release or release_of(one)
+            # asked for again until it is there: in a first build it comes in the middle
+            server = self._server = self._server or (server_of(one) if settings.database_size else None)
         sized = tuple(replace(each, memory_mib=memory.get(each.role, 0)) for each in fleet)
         key = known_key(one.record, one.secrets, node.role.value) or UNMADE_KEY
         return Context(
@@ -73,6 +79,7 @@ class ContextMaker:
             release=release,
             autoscaler=self._autoscaler(node, release) if node.role is Role.AUTOSCALER else None,
             proxied=settings.proxied,
+            managed=(server or UNMADE_SERVER) if settings.database_size else None,
         )
 
     def admin_keys(self, buildyards_own: str) -> tuple[str, ...]:

@@ -46,11 +46,12 @@ class FleetPrices:
     webservers: tuple[int, int, int]
 
 
-def fleet_prices(settings: Settings, prices: Mapping[str, Decimal]) -> FleetPrices:
+def fleet_prices(settings: Settings, prices: Mapping[str, Decimal], database: Decimal | None = None) -> FleetPrices:
     """Before anything is made: what it will cost at least, as a rule, and at most.
 
     Args:
         prices: US dollars a month by size.
+        database: the managed one's price; None where there is none, or its price is unknown and said beside it.
     """
     scaling = settings.scaling
     few, usual, many = (1, 1, 1) if scaling is None else (scaling.minimum, scaling.target, scaling.maximum)
@@ -60,7 +61,7 @@ def fleet_prices(settings: Settings, prices: Mapping[str, Decimal]) -> FleetPric
         known = [(prices.get(size), count[role]) for role, size in settings.sizes.items()]
         if any(one is None for one, _ in known):
             return None
-        return sum((one * number for one, number in known if one is not None), Decimal(0))
+        return sum((one * number for one, number in known if one is not None), database or Decimal(0))
 
     return FleetPrices(price(few), price(usual), price(many), (few, usual, many))
 

@@ -9,14 +9,19 @@ from fleet.deployment import BUCKETS, Deployment
 from fleet.dns import as_host, records_made, remove_record, still_there
 from fleet.images import images_of
 from fleet.leftovers import end_machine, machines_made
+from fleet.managed import databases_of, is_managed, own_database
 from fleet.observe import Observed, observe
 from fleet.planned import PLAN_KEY
 from fleet.slots import roles_of
 from fleet.store_keys import end_key
 from recipes.context import Role
+from state.clock import wait_until
 from state.errors import BuildyardError, ProviderError
 from state.events import Event, Kind
 from state.fleet_record import DnsRecord, FleetRecord
+
+#: A private network is not deleted while a database is in it; AWS takes some minutes for its last copy of one.
+DATABASE_END_S = 1200.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,9 @@ def _all(one: Deployment, observed: Observed, records: Sequence[DnsRecord]) -> I
             f"image {image.name}",
             lambda image=image: provider.delete_snapshot(image.id),  # type: ignore[misc]
         )
+    if is_managed(one, one.record.load()) and (managed := own_database(one)) is not None:
+        # after the machines: an autoscaler would go on with its list of who may connect
+        yield _Doomed("destroy:database", f"managed database {managed.name}", lambda: _end_database(one, managed.id))
     for firewall in observed.firewalls:
         yield _Doomed(
             f"destroy:firewall:{firewall.name}",
@@ -127,6 +135,19 @@ def _end_machine(one: Deployment, machine_id: str, name: str) -> None:
         return record.without(name) if known is not None and known.provider_id in ("", machine_id) else record
 
     one.record.update(without)
+
+
+def _end_database(one: Deployment, database_id: str) -> None:
+    databases_of(one.access.provider).delete_database(database_id)
+    wait_until(
+        f"the end of the managed database {one.names.database}",
+        lambda: own_database(one) is None,
+        timeout_s=DATABASE_END_S,
+        clock=one.clock,
+        longest_s=5.0,
+        hint="repeat buildyard destroy in some minutes",
+    )
+    one.record.update(lambda old: replace(old, database_id=""))
 
 
 def _nothing_left(one: Deployment, records: Sequence[DnsRecord]) -> None:

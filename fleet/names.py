@@ -50,6 +50,11 @@ class Names:
     def ssh_key(self) -> str:
         return f"{self.prefix}-key"
 
+    @property
+    def database(self) -> str:
+        """The managed database; the short role word keeps within the 32 characters that Linode takes."""
+        return f"{self.prefix}-db"
+
     def role_tag(self, role: Role) -> str:
         """On every machine of that role; the role's firewall hangs on it."""
         return f"{self.prefix}-role-{role.value}"

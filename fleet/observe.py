@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from fleet.names import Names
 from providers.contract import Dns, Firewall, Machine, Network, Provider, RecordSet, SshKey
+from providers.databases import ManagedDatabase
 from providers.edge import Edge
 from recipes.context import Role
 
@@ -18,6 +20,8 @@ class Observed:
         zone: "" when no zone of the account covers the domain.
         filters_private: its firewall stands before private addresses too.
         proxied: (name, type) of the record sets whose visitors come to an edge.
+        database: the managed one; looked for only where the answers want one.
+        database_price: US dollars a month of the size that is wanted, None where it is unknown.
     """
 
     ssh_key: SshKey | None
@@ -28,6 +32,8 @@ class Observed:
     records: tuple[RecordSet, ...]
     filters_private: bool = True
     proxied: frozenset[tuple[str, str]] = frozenset()
+    database: ManagedDatabase | None = None
+    database_price: Decimal | None = None
 
     def machine(self, name: str, action_tag: str) -> Machine | None:
         """The one machine that fills a slot: made by that action. Others of its name are leftovers."""

@@ -15,15 +15,18 @@ from fleet.policy import Policy, node_of
 from fleet.settings import Mode, Settings
 from fleet.slots import Slot, is_handed_over, members, roles_of, slot_machine, slots_of
 from providers.contract import InboundRule, Machine, MachineStatus, Size
+from recipes import database
 from recipes.context import Role
+from recipes.questions import MANAGED, MARIADB
 from state.errors import AnswersError
-from state.fleet_record import FleetRecord
+from state.fleet_record import FleetRecord, Stage
 
 STORE = "store"
 NETWORK = "network"
 SSH_KEY = "ssh-key"
 FIREWALLS = "firewalls"
 SOURCES = "sources"
+DATABASE = "database"
 ZONE = "zone"
 EDGE = "edge"
 DNS = "dns"
@@ -84,8 +87,14 @@ def policy_of(
     (the action ``edge``); without one everybody still comes to the webservers.
     """
     fleet = tuple(map(node_of, members(settings, record)))
-    visitors = record.edge_ranges if settings.proxied else ()
-    return Policy(fleet, operators, private_range, visitors, filters_private)
+    return Policy(
+        fleet,
+        operators,
+        private_range,
+        record.edge_ranges if settings.proxied else (),
+        filters_private,
+        serves_database=not settings.database_size,
+    )
 
 
 def make_plan(
@@ -128,6 +137,7 @@ def make_plan(
     ]
     slots = _looked_after(settings, names, observed, record)
     _refuse_fewer_autoscalers(settings, names, record)
+    _refuse_another_database(settings, record)
     if settings.mode is Mode.PRODUCTION:
         reason = scaling or "as the answers say"
         change = Change.CHANGE if scaling else Change.CHECK
@@ -144,6 +154,8 @@ def make_plan(
             (*machines, FIREWALLS, ZONE),
         )
     )
+    if settings.database_size:
+        actions.append(_database(settings, names, observed, record))
     by_role: dict[Role, list[str]] = {}
     for slot in slots:
         by_role.setdefault(slot.role, []).append(slot_machine(names, slot))
@@ -158,6 +170,7 @@ def make_plan(
             waits = [
                 before,
                 *(recipe_action(other, needed) for role, needed in after for other in by_role.get(role, ())),
+                *((DATABASE,) if settings.database_size and recipe == database.NAME else ()),
             ]
             before = recipe_action(name, recipe)
             reason = "the machine is new" if new else "look for what differs and mend it"
@@ -167,6 +180,7 @@ def make_plan(
     actions.append(Action(SITE, Change.CHECK, settings.url, "looked at from outside", (DNS,)))
     actions += map(_leftover, leftovers(names, observed, record))
     total = [prices.get(slot.size) for slot in slots]
+    total += [observed.database_price] if settings.database_size else []
     return Plan(tuple(actions), sum((price for price in total if price), Decimal(0)) if all(total) else None)
 
 
@@ -189,6 +203,35 @@ def _refuse_fewer_autoscalers(settings: Settings, names: Names, record: FleetRec
                 detail="This version does not end an autoscaler machine, nor turn production into development mode.",
                 hint=f"set mode to production and scaling.autoscalers to {machine.slot} again",
             )
+
+
+def _refuse_another_database(settings: Settings, record: FleetRecord) -> None:
+    """Content is not carried from one database to the other; the site would begin anew with an empty one."""
+    own = any(each.role == Role.DATABASE.value and each.stage is Stage.READY for each in record.machines)
+    problem = kind = ""
+    if settings.database_size and own and not record.database_id:
+        problem, kind = "is on the database machine, the answers want a managed database", MARIADB
+    if not settings.database_size and record.database_id:
+        problem, kind = "is in a managed database, the answers want one on a machine of its own", MANAGED
+    if problem:
+        raise AnswersError(
+            f"The content {problem}.",
+            detail="This version does not carry content from one database to another.",
+            hint=f"set database.kind back to {kind}",
+        )
+
+
+def _database(settings: Settings, names: Names, observed: Observed, record: FleetRecord) -> Action:
+    there, price = observed.database, observed.database_price
+    target = f"managed database {names.database} ({settings.database_size}, {settings.region})"
+    if there is None and record.database_id not in ("", names.database):
+        reason = f"{names.database} is gone at the provider; the new one is empty"
+        return Action(DATABASE, Change.REPLACE, target, reason, (SOURCES,), None, price)
+    if there is None:
+        return Action(DATABASE, Change.CREATE, target, "the provider keeps the content", (SOURCES,), None, price)
+    if not there.ready:
+        return Action(DATABASE, Change.CREATE, target, "the provider is still making it", (SOURCES,), None, price)
+    return Action(DATABASE, Change.CHECK, target, "is there", (SOURCES,))
 
 
 def _exists(action_id: str, target: str, there: bool, reason: str) -> Action:

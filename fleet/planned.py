@@ -20,6 +20,7 @@ _LABELS = {
     "zone": "DNS zone",
     "firewalls": "cloud firewalls",
     "sources": "firewall sources",
+    "database": "managed database",
     "dns": "DNS",
     "site": "the page",
     "scaling": "scaling policy",

@@ -41,6 +41,7 @@ class Policy:
         private_range: CIDR of the private network, "" while it is unknown.
         visitors: CIDRs that reach 80 and 443 over the public side, such as the networks of an edge that stands before
             the site; empty for anyone.
+        serves_database: the database machine has a database of its own, not only a client of a managed one.
         filters_private: the cloud's firewall stands before private addresses too. Where it does not, rules for them
             would say nothing, and fill up the vendor's number of rules.
     """
@@ -50,6 +51,7 @@ class Policy:
     private_range: str = ""
     visitors: tuple[str, ...] = ()
     filters_private: bool = True
+    serves_database: bool = True
 
     def cloud(self, role: Role) -> tuple[InboundRule, ...]:
         """The cloud firewall of all machines with that role."""
@@ -57,7 +59,7 @@ class Policy:
             InboundRule(Protocols.ICMP, 0, ("0.0.0.0/0", "::/0")),
             _tcp(SSH_PORT, [*self.operators, *self._cloud_private()]),
         ]
-        if role is Role.DATABASE:
+        if role is Role.DATABASE and self.serves_database:
             rules.append(_tcp(DATABASE_PORT, self._cloud_private(DATABASE_CLIENTS)))
         if role is Role.WEBSERVER:
             web = self.visitors or anyone_but(self.private_range if self.filters_private else "")
@@ -73,7 +75,7 @@ class Policy:
             for to in _own_public(node, source)
         ]
         rules += self._from_private(node, SSH_PORT, tuple(Role))
-        if node.role is Role.DATABASE:
+        if node.role is Role.DATABASE and self.serves_database:
             rules += self._from_private(node, DATABASE_PORT, DATABASE_CLIENTS)
         if node.role is Role.WEBSERVER:
             for port in (HTTP_PORT, HTTPS_PORT):
@@ -103,6 +105,16 @@ class Policy:
             for other in self.fleet
             if other.name != node.name and other.role in wanted and other.private_ipv4 and node.private_ipv4
         ]
+
+
+def database_sources(fleet: Iterable[Node]) -> tuple[str, ...]:
+    """Who may connect to a managed database: each machine of the fleet by its exact addresses, and nobody else.
+
+    Both of a machine's IPv4 addresses: vendors reach their databases by the private side, by the public one, or by
+    either. IPv6 is left out: DigitalOcean and Linode take none there.
+    """
+    addresses = (address for node in fleet for address in (node.private_ipv4, node.public_ipv4) if address)
+    return tuple(sorted(dict.fromkeys(map(as_cidr, addresses))))
 
 
 def anyone_but(private_range: str) -> tuple[str, ...]:

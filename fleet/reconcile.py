@@ -16,6 +16,7 @@ from fleet.deployment import Deployment
 from fleet.dns import as_host, foreign_records
 from fleet.images import image_name
 from fleet.leftovers import end_machine, is_mould, leftovers, machines_made
+from fleet.managed import databases_of, is_managed
 from fleet.observe import Observed, observe
 from fleet.slots import roles_of
 from fleet.store_keys import OWN
@@ -72,6 +73,7 @@ def reconcile(deployment: Deployment) -> tuple[Thing, ...]:
     return (
         *_machines(one, observed, record),
         *_images(one, record),
+        *_databases(one, record),
         *_firewalls(one, record),
         *_named(record, "private network", one.access.provider.networks(PREFIX), one.names.network),
         *_named(record, "SSH key", one.access.provider.ssh_keys(PREFIX), one.names.ssh_key),
@@ -148,6 +150,28 @@ def _images(one: Deployment, record: FleetRecord) -> Iterator[Thing]:
         else:
             why = "no autoscaler makes webservers from it"
             yield Thing("image", image.name, image.id, Standing.ORPHAN, why, None, end)
+
+
+def _databases(one: Deployment, record: FleetRecord) -> Iterator[Thing]:
+    if not one.access.provider.capabilities.supports_managed_database:
+        return
+    databases = databases_of(one.access.provider)
+    there = databases.databases(PREFIX)
+    kind, own = "managed database", one.names.database
+    for each in there:
+
+        def end(id_: str = each.id) -> None:
+            databases.delete_database(id_)
+
+        if each.name != own:
+            yield Thing(kind, each.name, each.id, Standing.FOREIGN, "another deployment's", each.price_per_month)
+        elif is_managed(one, record):
+            yield Thing(kind, each.name, each.id, Standing.OURS, "", each.price_per_month)
+        else:
+            why = "the answers want none, and the fleet record knows of none"
+            yield Thing(kind, each.name, each.id, Standing.ORPHAN, why, each.price_per_month, end)
+    if record.database_id and own not in {each.name for each in there}:
+        yield Thing(kind, own, "", Standing.MISSING, "buildyard build makes it anew, empty")
 
 
 def _firewalls(one: Deployment, record: FleetRecord) -> Iterator[Thing]:

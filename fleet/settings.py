@@ -11,6 +11,7 @@ from fleet.autoscaler.policy import ScalingPolicy
 from fleet.autoscaler.questions import read_scaling
 from providers.names import BY_PROVIDER, PROXIED
 from recipes.context import GUARDED, Guarded, Role
+from recipes.questions import MANAGED
 from state.errors import AnswersError
 
 
@@ -31,6 +32,7 @@ class Settings:
         webservers: how many a first build makes; afterwards, in production, the autoscaler decides.
         scaling: by what it decides; None in development mode.
         operators: CIDRs, or ``auto`` for the build machine's own addresses.
+        database_size: of the database that the provider runs; "" where the database machine holds the content.
         answers: all of them, for recipes that declare questions of their own.
     """
 
@@ -53,6 +55,7 @@ class Settings:
     baseline: str
     guarded: Guarded
     proxied: bool
+    database_size: str
     answers: Mapping[str, Any]
 
     @property
@@ -110,5 +113,6 @@ def read_settings(answers: Mapping[str, Any]) -> Settings:
         else "",
         guarded=Guarded(answers.get(GUARDED) or Guarded.NOTHING),
         proxied=bool(answers.get(f"{dns}.{PROXIED}")),
+        database_size=str(need("database.size")) if answers.get("database.kind") == MANAGED else "",
         answers=answers,
     )

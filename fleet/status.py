@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
 from fleet.autoscaler.published import FRESH_S, published
+from fleet.cost import is_free
 from fleet.deployment import Deployment
 from fleet.jobs import failed_jobs
 from fleet.links import Links
+from fleet.managed import is_managed, own_database
 from fleet.observe import Observed, observe, relative
 from fleet.scaling import opened_state, policy_in_force
 from fleet.seen import page_of
@@ -19,6 +21,7 @@ from fleet.settings import Mode
 from fleet.site import Page
 from fleet.slots import slots_of
 from providers.contract import Machine, MachineStatus
+from providers.databases import ManagedDatabase
 from recipes.context import Role
 from state.errors import BuildyardError
 from state.fleet_bucket import FleetBucket
@@ -65,6 +68,8 @@ class Status:
     autoscaler: Mapping[str, Any]
     certificate: Mapping[str, Any]
     backups: tuple[Mapping[str, Any], ...]
+    #: the one that the provider runs: name, host, state, healthy, sources; empty where there is none
+    database: Mapping[str, Any] = field(default_factory=dict)
     #: what a person should know of the look itself
     remarks: tuple[str, ...] = ()
 
@@ -93,7 +98,9 @@ def look_at(deployment: Deployment) -> Status:
     pages = [page for _, page in looked if page is not None]
     days = [page.certificate_days for page in pages if page.certificate_days is not None]
     dns = _dns(one, observed)
-    reason = _reason(one, record, machines, dns)
+    managed = own_database(one) if is_managed(one, record) else None
+    database = _database(one, record, managed)
+    reason = _reason(one, record, machines, dns) or str(database.get("reason", ""))
     return Status(
         deployment=one.settings.deployment,
         mode=one.settings.mode.value,
@@ -101,11 +108,12 @@ def look_at(deployment: Deployment) -> Status:
         url=one.settings.url,
         healthy=not reason,
         reason=reason or "all machines are well and the page is served",
-        cost_per_month=str(sum((machine.price_per_month for machine in observed.machines), Decimal(0))),
+        cost_per_month=str(_cost(observed, managed)),
         machines=machines,
         dns=dns,
         autoscaler=_autoscaler(one, machines),
-        remarks=_remarks(one),
+        database=database,
+        remarks=(*_remarks(one), *_price_remarks(one, managed)),
         certificate={"days_left": min(days) if days else None},
         backups=(),
     )
@@ -123,15 +131,17 @@ def _machine(
         page = page_of(one, links, known)
         if not page.ok:
             return _health(known, live, "running", False, f"page: {page.reason}", page.milliseconds), page
-    stopped = _stopped_units(links, known)
+    stopped = _stopped_units(links, known, managed=bool(one.settings.database_size))
     reason = stopped or ("serving" if page else "well")
     health = _health(known, live, "running", not stopped, reason, page.milliseconds if page else 0)
     # one that cannot be reached is not waited for twice
     return (health if stopped else replace(health, remarks=failed_jobs(links, known))), page
 
 
-def _stopped_units(links: Links, known: MachineRecord) -> str:
-    units = UNITS.get(Role(known.role), ("cron",))
+def _stopped_units(links: Links, known: MachineRecord, *, managed: bool = False) -> str:
+    role = Role(known.role)
+    # beside a managed database its machine runs none
+    units = ("cron",) if managed and role is Role.DATABASE else UNITS.get(role, ("cron",))
     try:
         answer = links.to(known).run(("systemctl", "is-active", *units), timeout_s=10)
     except BuildyardError as problem:
@@ -165,6 +175,32 @@ def _dns(one: Deployment, observed: Observed) -> tuple[Mapping[str, Any], ...]:
         }
         for host, name in names
     )
+
+
+def _database(one: Deployment, record: FleetRecord | None, managed: ManagedDatabase | None) -> Mapping[str, Any]:
+    """The managed database as a script reads it; whether it answers is seen on the pages, which need it."""
+    if not is_managed(one, record):
+        return {}
+    name = one.names.database
+    if managed is None:
+        reason = f"the managed database {name} is missing at the provider"
+        return {"name": name, "host": "", "state": "missing", "healthy": False, "reason": reason, "sources": []}
+    state, reason = ("running", "") if managed.ready else ("building", f"the managed database {name} is not ready")
+    sources = sorted(managed.sources)
+    found = {"name": name, "host": managed.host, "state": state, "healthy": managed.ready, "reason": reason}
+    return {**found, "sources": sources}
+
+
+def _cost(observed: Observed, managed: ManagedDatabase | None) -> Decimal:
+    prices = [machine.price_per_month for machine in observed.machines]
+    known = managed.price_per_month if managed is not None else None
+    return sum(prices, known or Decimal(0))
+
+
+def _price_remarks(one: Deployment, managed: ManagedDatabase | None) -> tuple[str, ...]:
+    if managed is None or managed.price_per_month is not None or is_free(one.settings.provider):
+        return ()
+    return (f"The price is without the managed database {managed.name}: the provider's API does not tell it.",)
 
 
 def _reason(

@@ -30,7 +30,8 @@ def steps(context: Context) -> Iterator[Step]:
         yield from _certificate(context)
     else:
         yield from _no_certificate()
-    if on_database:
+    # what the provider runs it sees to itself
+    if on_database and context.managed is None:
         yield from _database()
 
 

@@ -142,6 +142,23 @@ class CertificateAuthority:
 
 
 @dataclass(frozen=True, slots=True)
+class ManagedServer:
+    """A database server that the provider runs, as machines of the fleet reach it; TLS always.
+
+    Attributes:
+        host: a name or an address, the one that its certificate is for.
+        user, password: the administrator's.
+        ca_pem: authority of its certificate, "" for a public one.
+    """
+
+    host: str
+    port: int
+    user: str
+    password: Secret
+    ca_pem: str
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """Everything a recipe is made from. Recipes are pure: equal contexts give equal steps.
 
@@ -160,6 +177,7 @@ class Context:
         release: the baseline the application begins with; None for a virgin one.
         autoscaler: for autoscaler machines only.
         proxied: an edge stands before the site (Cloudflare): visitors come from its networks only.
+        managed: where the content lies when the provider runs the database; None when the database machine does.
     """
 
     deployment: str
@@ -179,6 +197,7 @@ class Context:
     release: Release | None = None
     autoscaler: AutoscalerFiles | None = None
     proxied: bool = False
+    managed: ManagedServer | None = None
 
     def answer(self, key: str, default: Any) -> Any:
         """The answer with that dotted key, whether the answers are flat or nested; ``default`` when there is none."""

@@ -1,4 +1,4 @@
-"""What recipes ask: the database, the application and the certificate; mail and time ask in their own files."""
+"""What recipes ask: the application and the certificate; mail and time ask in their own files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from state.questions import Answered, AnswerKind, Choice, Question, check_email,
 
 VIRGIN = "virgin"
 BASELINE = "baseline"
+#: Where the content lies: on the database machine, or in a database that the provider runs.
 MARIADB = "mariadb"
+MANAGED = "managed"
 WORDPRESS = "wordpress"
 
 
@@ -68,24 +70,6 @@ CERTIFICATE = (
         required=False,
         default="",
         check=check_acme_url,
-    ),
-)
-
-_DATABASES = (
-    Choice(MARIADB, "MariaDB on its own machine"),
-    Choice("managed", "Managed by the provider", unavailable="this version builds its own database only"),
-    Choice("postgresql", "PostgreSQL on its own machine", unavailable="WordPress needs MariaDB or MySQL"),
-)
-DATABASE = (
-    Question(
-        key="database.kind",
-        label="Which database?",
-        help="Where the application keeps its content. On a machine of its own it is reached by the webservers' "
-        "private addresses only. Example: MariaDB, which WordPress is made for.",
-        kind=AnswerKind.CHOICE,
-        choices=lambda _answers: _DATABASES,
-        default=MARIADB,
-        check=lambda value: wrong_choice(value, _DATABASES),
     ),
 )
 

@@ -17,6 +17,7 @@ from recipes import (
     firewall,
     host_key,
     mail,
+    managed_database,
     prober,
     shared_config,
     uploads,
@@ -59,6 +60,12 @@ def _needs_rules(_context: Context) -> Iterator[Step]:
     raise AssertionError("the firewall's steps need the policy's rules")
 
 
+def _database(context: Context) -> Iterator[Step]:
+    if context.managed is not None:
+        return managed_database.steps(context)
+    return database.steps(context)
+
+
 _COMMON: tuple[Part, ...] = (
     (base.NAME, base.steps, ()),
     (host_key.NAME, host_key.steps, ()),
@@ -68,7 +75,7 @@ _COMMON: tuple[Part, ...] = (
 _IN_DEVELOPMENT: dict[Role, tuple[Part, ...]] = {
     Role.DATABASE: (
         (mail.NAME, mail.steps, ()),
-        (database.NAME, database.steps, ()),
+        (database.NAME, _database, ()),
         (certificate.NAME, certificate.steps, ()),
         (caretaker.NAME, caretaker.steps, ()),
     ),
@@ -91,7 +98,7 @@ _IN_PRODUCTION: dict[Role, tuple[Part, ...]] = {
     ),
     Role.DATABASE: (
         (mail.NAME, mail.steps, ()),
-        (database.NAME, database.steps, ()),
+        (database.NAME, _database, ()),
         (caretaker.NAME, caretaker.steps, ()),
         (prober.NAME, prober.steps, ()),
     ),

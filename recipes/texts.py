@@ -32,3 +32,9 @@ def filled(name: str, **values: str) -> str:
             raise ValueError(f"{name} has no {place}")
         text = text.replace(place, value)
     return text
+
+
+def php_text(text: str) -> str:
+    """A PHP string literal in single quotes."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

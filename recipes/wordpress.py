@@ -12,16 +12,15 @@ import hmac
 import json
 from collections.abc import Iterator
 
+from recipes import database_access
 from recipes.base import PROGRAMS
-from recipes.context import Context, Release, Role
-from recipes.database import DATABASE, PORT
+from recipes.context import Context, Release
 from recipes.database import PASSWORD as DATABASE_PASSWORD
-from recipes.database import USER as DATABASE_USER
 from recipes.questions import check_admin_user
 from recipes.secrets import SecretKind, SecretSpec, salts_of
 from recipes.shared_config import EVERY_MINUTE, store_ca
 from recipes.steps import Cron, Directory, File, Script, Step
-from recipes.texts import filled, text_of
+from recipes.texts import filled, php_text, text_of
 from recipes.uploads import baseline_brought
 from recipes.webserver import APPLICATION, RELEASES, USER
 from state.errors import AnswersError
@@ -62,27 +61,11 @@ def steps(context: Context) -> Iterator[Step]:
 
 
 def _settings(context: Context) -> Iterator[Step]:
-    password = context.secrets[DATABASE_PASSWORD.name].reveal()
-    host = context.of(Role.DATABASE)[0].private_ipv4
     yield Directory(label="application's settings", path=f"{APPLICATION}/config", mode=0o750, group=USER)
-    yield File(
-        label="access to the database",
-        path=f"{APPLICATION}/config/database.php",
-        content=Secret(
-            filled(
-                "database.php",
-                host=_php(host),
-                port=str(PORT),
-                database=_php(DATABASE),
-                user=_php(DATABASE_USER),
-                password=_php(password),
-            )
-        ),
-        mode=0o640,
-        group=USER,
-    )
+    yield from database_access.steps(context)
     salts = "".join(
-        f"define({_php(name)}, {_php(salt.reveal())});\n" for name, salt in salts_of(context.secrets[SALTS.name])
+        f"define({php_text(name)}, {php_text(salt.reveal())});\n"
+        for name, salt in salts_of(context.secrets[SALTS.name])
     )
     yield File(
         label="WordPress settings",
@@ -92,8 +75,8 @@ def _settings(context: Context) -> Iterator[Step]:
             filled(
                 "wp-config.php",
                 salts=salts,
-                site=_php(f"https://{context.domain}"),
-                prefix=_php(context.release.table_prefix if context.release else "wp_"),
+                site=php_text(f"https://{context.domain}"),
+                prefix=php_text(context.release.table_prefix if context.release else "wp_"),
             )
         ),
         mode=0o640,
@@ -193,9 +176,3 @@ def _mark(password: Secret) -> str:
     domain), whoever reads it learns nothing, and content that was set up with another password gets this one.
     """
     return hmac.new(password.reveal().encode(), b"content of the site", hashlib.sha256).hexdigest()[:32]
-
-
-def _php(text: str) -> str:
-    """A PHP string literal in single quotes."""
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"

@@ -38,7 +38,7 @@ def parse(data: bytes, source: str) -> FleetRecord:
     try:
         raw = raw if version > 1 else _from_version_1(raw)
         raw = raw if version > 2 else _from_version_2(raw)
-        return _record(raw if version > 3 else {"edge_ranges": [], **raw})  # it knew of no edge
+        return _record(raw if version > 3 else _from_version_3(raw))
     except (KeyError, TypeError, ValueError) as error:
         raise StateError(f"{source} is damaged: {error}.", hint=hint) from error
 
@@ -54,6 +54,11 @@ def _from_version_2(raw: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"handed_over": False, **_with_machines(raw, {**dict.fromkeys(texts, ""), **dict.fromkeys(times, 0.0)})}
 
 
+def _from_version_3(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """It knew neither a managed database nor an edge."""
+    return {"database_id": "", "edge_ranges": [], **raw}
+
+
 def _with_machines(raw: Mapping[str, Any], before: Mapping[str, Any]) -> Mapping[str, Any]:
     machines = [{**before, **_of(dict, each, "machine")} for each in _of(list, raw["machines"], "machines")]
     return {**raw, "machines": machines}
@@ -63,7 +68,7 @@ def _record(raw: Mapping[str, Any]) -> FleetRecord:
     values = {key: raw[key] for key in _names(FleetRecord)}
     values["machines"] = tuple(_machine(each) for each in _of(list, raw["machines"], "machines"))
     values["dns"] = tuple(_dns(each) for each in _of(list, raw["dns"], "dns"))
-    for key in ("deployment", "lineage", "network_id", "provider", "region"):
+    for key in ("deployment", "lineage", "network_id", "provider", "region", "database_id"):
         _of(str, values[key], key)
     for key in ("serial", "epoch"):
         _of(int, values[key], key)

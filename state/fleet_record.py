@@ -115,6 +115,8 @@ class FleetRecord:
         handed_over: a first build was finished; in production the number of webservers is the autoscaler's since.
         edge_ranges: CIDRs from which an edge comes to webservers, by its last good list; empty where none ever stood
             before the site.
+        database_id: the provider's, of the managed database, its name while it is asked for; "" where the content is
+            on the database machine.
     """
 
     deployment: str
@@ -131,6 +133,7 @@ class FleetRecord:
     store_keys: Mapping[str, str] = field(default_factory=dict)
     handed_over: bool = False
     edge_ranges: tuple[str, ...] = ()
+    database_id: str = ""
 
     @classmethod
     def new(cls, deployment: str, lineage: str = "") -> FleetRecord:

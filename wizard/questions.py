@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from fleet.autoscaler.questions import QUESTIONS as SCALING
 from fleet.autoscaler.questions import scaling_found
 from fleet.cost import fleet_prices, is_free, per_month
-from fleet.settings import read_settings
+from fleet.database_questions import database_questions
+from fleet.managed import database_price, databases_of
+from fleet.settings import Settings, read_settings
 from providers.catalog import (
     Connect,
     account_found,
@@ -24,9 +27,10 @@ from providers.catalog import (
     vendor_of,
 )
 from providers.contract import Provider
+from providers.databases import Engine
 from providers.names import REHEARSAL
 from recipes import base, mail
-from recipes.questions import APPLICATION, CERTIFICATE, DATABASE
+from recipes.questions import APPLICATION, CERTIFICATE
 from state.errors import ProviderError
 from state.questions import Answered, Question
 from wizard.basics import ACCESS, DNS, MODE, NAME_AND_DOMAIN, WWW
@@ -54,7 +58,7 @@ def sections(connect: Connect, taken: Collection[str] = ()) -> tuple[Section, ..
         Section("machines", "Machines", (*placement_questions(connect), *base.QUESTIONS)),
         Section("scaling", "Scaling", SCALING, verify=scaling_found),
         Section("certificate", "Domain & TLS", (*DNS, *dns_credential_questions(), *WWW, *CERTIFICATE)),
-        Section("database", "Database", DATABASE),
+        Section("database", "Database", database_questions(connect)),
         Section("application", "Application", APPLICATION),
         Section("access", "Access", ACCESS),
         Section("mail", "Mail", mail.QUESTIONS),
@@ -80,9 +84,13 @@ def review_notes(connect: Connect, answers: Answered) -> tuple[str, ...]:
     provider = connect(answers)
     sizes = provider.sizes(str(answers.get("provider.region", "")))
     name = str(answers.get("provider.name", ""))
-    found = fleet_prices(read_settings(answers), {size.slug: size.price_per_month for size in sizes})
+    settings = read_settings(answers)
+    database = _database_price(provider, settings)
+    found = fleet_prices(settings, {size.slug: size.price_per_month for size in sizes}, database)
     by = "" if is_free(name) or found.expected is None else " for the machines, by the provider's list of today"
     notes = [f"Price: {per_month(found.expected, name)}{by}."]
+    if settings.database_size and database is None and not is_free(name):
+        notes.append("The managed database costs beside that: the provider's API does not tell its price.")
     few, usual, many = found.webservers
     if few != many and found.minimum is not None and found.maximum is not None:
         notes.append(
@@ -96,6 +104,13 @@ def review_notes(connect: Connect, answers: Answered) -> tuple[str, ...]:
     if name != REHEARSAL and not vendor_of(name).run_on_live_api:
         notes.append(f"{provider.label}: tested against the published API description, never run on the live API.")
     return tuple(notes)
+
+
+def _database_price(provider: Provider, settings: Settings) -> Decimal | None:
+    if not settings.database_size:
+        return None
+    sizes = databases_of(provider).database_sizes(settings.region, Engine.MYSQL)
+    return database_price(sizes, settings.database_size)
 
 
 def _counted(webservers: int) -> str:

@@ -72,6 +72,9 @@ def run(arguments: argparse.Namespace, program: Program) -> int:
             print(f"  {health} {machine.name:6} {machine.role:10} {machine.public_ip:15} {machine.reason}")
             for remark in machine.remarks:
                 print(f"      {remark}")
+        if status.database:
+            sign = "✔" if status.database["healthy"] else "✖"
+            print(f"  {sign} {status.database['name']} (managed database) {status.database['host']}")
         for entry in status.dns:
             print(f"  DNS {entry['name']}: {', '.join(entry['addresses']) or 'no address'}")
         if status.mode == "production":

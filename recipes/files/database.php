@@ -6,4 +6,5 @@ return [
     'name' => @DATABASE@,
     'user' => @USER@,
     'password' => @PASSWORD@,
+    'flags' => @FLAGS@,
 ];

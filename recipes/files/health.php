@@ -29,7 +29,8 @@ function problem(): array
     // less than the two seconds a prober waits: a database that hangs shall be named by its name
     mysqli_options($link, MYSQLI_OPT_CONNECT_TIMEOUT, 1);
     mysqli_options($link, MYSQLI_OPT_READ_TIMEOUT, 1);
-    if (!@mysqli_real_connect($link, $database['host'], $database['user'], $database['password'], $database['name'], $database['port'])) {
+    // a build brings this page before the settings: those of an earlier one have no flags
+    if (!@mysqli_real_connect($link, $database['host'], $database['user'], $database['password'], $database['name'], $database['port'], null, $database['flags'] ?? 0)) {
         return ['database', (string) mysqli_connect_error()];
     }
     $answer = @mysqli_query($link, 'SELECT 1');

@@ -14,7 +14,7 @@ try {
     $buildyard_link = mysqli_init();
     mysqli_options($buildyard_link, MYSQLI_OPT_CONNECT_TIMEOUT, 10);
     mysqli_options($buildyard_link, MYSQLI_OPT_READ_TIMEOUT, 10);
-    mysqli_real_connect($buildyard_link, $buildyard['host'], $buildyard['user'], $buildyard['password'], $buildyard['name'], $buildyard['port']);
+    mysqli_real_connect($buildyard_link, $buildyard['host'], $buildyard['user'], $buildyard['password'], $buildyard['name'], $buildyard['port'], null, $buildyard['flags']);
     // a run of five minutes (the limit in the crontab) must not lose it to a server that ends idle connections
     mysqli_query($buildyard_link, 'SET SESSION wait_timeout = 600');
     // names of locks are the whole server's: another site's there has another database

@@ -48,7 +48,7 @@ function buildyard_alone(): mysqli
         $link = mysqli_init();
         mysqli_options($link, MYSQLI_OPT_CONNECT_TIMEOUT, 10);
         mysqli_options($link, MYSQLI_OPT_READ_TIMEOUT, 130);
-        mysqli_real_connect($link, $database['host'], $database['user'], $database['password'], $database['name'], $database['port']);
+        mysqli_real_connect($link, $database['host'], $database['user'], $database['password'], $database['name'], $database['port'], null, $database['flags']);
         // names of locks are the whole server's: another site's there has another database
         $answer = mysqli_query($link, "SELECT GET_LOCK(CONCAT('buildyard-install-', DATABASE()), 120)");
         $mine = mysqli_fetch_row($answer) === ['1'];

@@ -5,6 +5,7 @@ define('DB_NAME', $buildyard_database['name']);
 define('DB_USER', $buildyard_database['user']);
 define('DB_PASSWORD', $buildyard_database['password']);
 define('DB_HOST', $buildyard_database['host'] . ':' . $buildyard_database['port']);
+define('MYSQL_CLIENT_FLAGS', $buildyard_database['flags']);
 define('DB_CHARSET', 'utf8mb4');
 define('DB_COLLATE', '');
 unset($buildyard_database);

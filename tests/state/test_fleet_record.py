@@ -95,7 +95,7 @@ def test_a_record_of_version_1_is_read_and_written_on_as_one_of_today(store: Fle
     path = tmp_path / "fleet.json"
     store.update(lambda record: record.with_machine(WEB))
     raw = json.loads(path.read_text())
-    for key in ("provider", "region", "dns", "store_keys"):
+    for key in ("provider", "region", "dns", "store_keys", "database_id"):
         del raw[key]
     for key in ("image", "leaving", "leaving_since", "replaces"):
         del raw["machines"][0][key]
@@ -126,15 +126,18 @@ def test_a_record_of_version_2_knows_no_machine_that_leaves(store: FleetStore, t
     assert json.loads(path.read_text())["version"] == 4
 
 
-def test_a_record_of_version_3_knows_no_edge(store: FleetStore, tmp_path: Path) -> None:
+def test_a_record_of_version_3_knows_neither_edge_nor_managed_database(store: FleetStore, tmp_path: Path) -> None:
     path = tmp_path / "fleet.json"
+    store.update(lambda record: record.with_machine(WEB))
     raw = json.loads(path.read_text())
-    del raw["edge_ranges"]
+    for key in ("database_id", "edge_ranges"):
+        del raw[key]
     path.write_text(json.dumps({**raw, "version": 3}))
     read = FleetStore(path).load()
     assert read is not None
-    assert read.edge_ranges == ()
-    written = FleetStore(path).update(lambda record: replace(record, edge_ranges=("198.18.0.0/20",)))
+    assert (read.machine("ws-1"), read.database_id, read.edge_ranges) == (WEB, "", ())
+    news = {"database_id": "mysql/7", "edge_ranges": ("198.18.0.0/20",)}
+    written = FleetStore(path).update(lambda record: replace(record, **news))
     assert FleetStore(path).load() == written
 
 

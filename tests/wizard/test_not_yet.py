@@ -18,7 +18,6 @@ from wizard.templates import SMALL, TEMPLATES, TRY
 
 #: Question, choice, and a word of the reason.
 NOT_YET = (
-    ("database.kind", "managed", "builds its own database only"),
     ("database.kind", "postgresql", "WordPress needs MariaDB or MySQL"),
     ("application.source", "temporal-backup", "neither makes nor restores"),
 )
