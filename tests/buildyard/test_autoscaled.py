@@ -39,7 +39,7 @@ def ground(tmp_path: Path) -> Iterator[Ground]:
 def shop(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> Deployment:
     one = deployed(ground)
     bring_policy(one)
-    monkeypatch.setattr("fleet.autoscaler.leaders.look", lambda *_, **__: Page(True, "", 5, certificate_days=61))
+    monkeypatch.setattr("fleet.seen.look", lambda *_, **__: Page(True, "", 5, certificate_days=61))
     return one
 
 

@@ -191,7 +191,7 @@ def test_a_size_or_a_provider_that_has_none_is_refused_before_anything_is_made(
     with pytest.raises(AnswersError, match="no managed database of size 'huge'") as caught:
         planned(huge)
     assert "db-s-1vcpu-1gb" in caught.value.hint
-    without = Capabilities(True, True, False, True, True, 255, 50, run_on_live_api=False)
+    without = Capabilities(True, True, False, True, True, 255, 50)
     monkeypatch.setattr(ground.provider, "capabilities", without)
     with pytest.raises(AnswersError, match="runs no databases"):
         planned(managed(ground))

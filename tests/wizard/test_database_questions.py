@@ -29,7 +29,7 @@ TYPED: dict[str, Any] = {
 class DatabaseCloud(SmallCloud):
     """It runs databases, in one of its regions; one size's price is unknown."""
 
-    capabilities = Capabilities(True, True, True, True, True, 255, 50, run_on_live_api=False)
+    capabilities = Capabilities(True, True, True, True, True, 255, 50)
 
     def database_sizes(self, region: str, engine: Engine) -> tuple[DatabaseSize, ...]:
         assert engine is Engine.MYSQL
