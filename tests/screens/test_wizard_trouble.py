@@ -102,6 +102,7 @@ async def test_a_plan_that_cannot_be_made_says_why_and_is_asked_for_again(desk: 
         desk.plan_problem = None
         await at.press("r")
         await at.planned()
+        await at.until("the button, pressed before, up again", lambda: not at.app.focused.has_class("-active"))
         await at.press("enter")
         await at.until("the build", lambda: desk.built == ["rehearsal"])
 
