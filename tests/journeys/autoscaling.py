@@ -35,8 +35,12 @@ def opened(site: Deployed) -> Deployment:
 
 
 @contextmanager
-def policy(site: Deployed, **changes: Any) -> Iterator[ScalingPolicy]:
-    """The policy with some values changed, as long as the ``with`` lasts; then as it was, when all has settled."""
+def policy(site: Deployed, *, settles: bool = True, **changes: Any) -> Iterator[ScalingPolicy]:
+    """The policy with some values changed, as long as the ``with`` lasts; then as it was, when all has settled.
+
+    Args:
+        settles: nothing is under way before it is put back.
+    """
     deployment = opened(site)
     before: list[ScalingPolicy] = []
 
@@ -46,7 +50,8 @@ def policy(site: Deployed, **changes: Any) -> Iterator[ScalingPolicy]:
 
     try:
         yield change_policy(deployment, change)
-        settled(site)
+        if settles:
+            settled(site)
     finally:
         change_policy(deployment, lambda _: before[0])
 
