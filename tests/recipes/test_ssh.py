@@ -266,6 +266,13 @@ def a_slow_script(folder: Path) -> Script:
     )
 
 
+def visitors_of(sshd: Sshd) -> list[str]:
+    """Connections that sshd still has: established, or left by the other side (proc(5), tcp_states.h)."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    port = f":{sshd.address.port:04X}"
+    return [row[2] for row in rows if row[1].endswith(port) and row[3] in ("01", "08")]
+
+
 @pytest.mark.parametrize("way", ["cancel", "cut"])
 def test_stopped_in_the_middle_the_machine_ends_its_step_and_no_more(
     sshd: Sshd, link: Link, tmp_path: Path, way: str
@@ -286,7 +293,7 @@ def test_stopped_in_the_middle_the_machine_ends_its_step_and_no_more(
             else:
                 transport = link._connection.transport
                 assert transport is not None
-                transport.sock.close()
+                transport.sock.shutdown(socket.SHUT_RDWR)  # closed alone, it lives on in the thread that reads it
 
     def run(one: Link, stop: threading.Event) -> int:
         options = {"machine": "m", "redact": Redactor(), "deadline_s": 30.0, "folder": str(tmp_path / "state")}
@@ -294,6 +301,8 @@ def test_stopped_in_the_middle_the_machine_ends_its_step_and_no_more(
 
     with pytest.raises(Stopped if way == "cancel" else Unreachable):
         run(link, cancel)
+    if way == "cut":
+        wait_until("sshd to notice", lambda: not visitors_of(sshd), timeout_s=20, clock=SystemClock())
     (tmp_path / "go").touch()
     wait_until("the step to end", (tmp_path / "done").exists, timeout_s=20, clock=SystemClock())
     cancel.clear()
