@@ -116,7 +116,7 @@ def steps(context: Context) -> Iterator[Step]:
     for host in hosts:
         yield from _user(host, context.secrets[PASSWORD.name])
     yield from _only_known(hosts)
-    yield from _baseline(context)
+    yield from baseline(context)
 
 
 def _settings(context: Context) -> str:
@@ -211,7 +211,13 @@ END//
     )
 
 
-def _baseline(context: Context) -> Iterator[Step]:
+def baseline(context: Context, *login: str) -> Iterator[Step]:
+    """The importer of dumps, and with it the content that a site begins with, once.
+
+    Args:
+        login: path of the client's option file, where root of the machine is not the database's administrator.
+    """
+    as_whom = ' "$4"' if login else ""
     yield File(
         label="importer of dumps",
         path=f"{PROGRAMS}/buildyard-import",
@@ -223,9 +229,9 @@ def _baseline(context: Context) -> Iterator[Step]:
         return
     yield Script(
         label="content of the baseline",
-        check='buildyard-import check "$1"\n',
-        apply='buildyard-import apply "$1" "$2" "$3"\n',
-        arguments=(DATABASE, release.database_sha256, store_ca(context)),
+        check=f'buildyard-import check "$1"{as_whom}\n',
+        apply=f'buildyard-import apply "$1" "$2" "$3"{as_whom}\n',
+        arguments=(DATABASE, release.database_sha256, store_ca(context), *login),
         stdin=release.database_url,
         timeout_s=1800.0,
     )

@@ -11,12 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from recipes.base import CONFIG, PROGRAMS
+from recipes.base import CONFIG
 from recipes.context import Context, ManagedServer
-from recipes.database import DATABASE, PASSWORD, RIGHTS, USER
-from recipes.shared_config import SYSTEM_CA, store_ca
+from recipes.database import DATABASE, PASSWORD, RIGHTS, USER, baseline
+from recipes.shared_config import SYSTEM_CA
 from recipes.steps import Directory, File, Package, Script, Step
-from recipes.texts import text_of
 from state.errors import ProviderError
 from state.secret import Secret
 
@@ -74,7 +73,7 @@ def steps(context: Context) -> Iterator[Step]:
         stdin=f"CREATE DATABASE IF NOT EXISTS {DATABASE}; ALTER DATABASE {DATABASE} CHARACTER SET utf8mb4;\n",
     )
     yield from _account(password)
-    yield from _baseline(context)
+    yield from baseline(context, ADMINISTRATOR)
 
 
 def _options(server: ManagedServer, user: str, password: Secret) -> Secret:
@@ -121,24 +120,4 @@ def _account(password: Secret) -> Iterator[Step]:
             f"REVOKE ALL PRIVILEGES, GRANT OPTION FROM {account};\n"
             f"GRANT {', '.join(RIGHTS)} ON {DATABASE}.* TO {account};\n"
         ),
-    )
-
-
-def _baseline(context: Context) -> Iterator[Step]:
-    yield File(
-        label="importer of dumps",
-        path=f"{PROGRAMS}/buildyard-import",
-        content=text_of("buildyard-import"),
-        mode=0o755,
-    )
-    release = context.release
-    if release is None:
-        return
-    yield Script(
-        label="content of the baseline",
-        check='buildyard-import check "$1" "$4"\n',
-        apply='buildyard-import apply "$1" "$2" "$3" "$4"\n',
-        arguments=(DATABASE, release.database_sha256, store_ca(context), ADMINISTRATOR),
-        stdin=release.database_url,
-        timeout_s=1800.0,
     )

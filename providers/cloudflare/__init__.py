@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from providers.pasted import is_one_word
 from providers.vendor import Vendor
 from state.questions import AnswerKind, Question
 
@@ -18,7 +19,7 @@ def _check_token(value: Any) -> str:
         return (
             "That is the global API key, which may do everything. Make a token: My Profile, API Tokens, Create Token."
         )
-    if not text.isascii() or not text.isprintable() or " " in text or len(text) < 40:
+    if not is_one_word(text) or len(text) < 40:
         return "Paste the whole token, as the control panel shows it once: 40 letters, digits, hyphens or more."
     return ""
 

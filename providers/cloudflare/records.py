@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any
 
+from providers import record_values
 from providers.cloudflare import api
 from providers.contract import RecordSet
 from providers.http import Api
@@ -18,8 +18,6 @@ AUTOMATIC_TTL = 1
 #: Only these lead through the edge (developers.cloudflare.com/dns/proxy-status).
 PROXIABLE = frozenset({"A", "AAAA", "CNAME"})
 
-#: Types whose value ends in a host name.
-_HOSTS = frozenset({"CNAME", "MX", "NS", "SRV"})
 #: Types whose value stands in fields, in the order of zone files; the last field takes the rest.
 _DATA: Mapping[str, tuple[str, ...]] = {
     "CAA": ("flags", "tag", "value"),
@@ -28,23 +26,11 @@ _DATA: Mapping[str, tuple[str, ...]] = {
 _NUMBERS = frozenset({"flags", "priority", "weight", "port"})
 #: Types of which a name has one record: changed in place, since a second one would be refused.
 _SINGLE = frozenset({"CNAME"})
-#: Bytes in one string of a TXT record (RFC 1035, 3.3).
-_LONGEST_STRING = 255
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 
 def canonical(type_: str, value: str) -> str:
-    """The one spelling of a value: hosts in lower case without final dot, addresses as RFC 5952 has them, text bare."""
-    if type_ in ("A", "AAAA"):
-        try:
-            return str(ip_address(value))
-        except ValueError:
-            return value
-    if type_ in _HOSTS:
-        return value.lower().removesuffix(".")
-    if type_ == "TXT":
-        return _bare(value)
-    return value
+    """The one spelling of a value; texts are bare."""
+    return _bare(value) if type_ == "TXT" else record_values.canonical(type_, value)
 
 
 def record_value(body: Mapping[str, Any]) -> str:
@@ -72,7 +58,8 @@ def record_body(name: str, type_: str, value: str, ttl_s: int, proxied: bool) ->
     except ValueError as error:
         raise UsageError(f"A value of a {type_} record begins with numbers: {value!r}.") from error
     if type_ == "TXT":
-        read["content"] = _quoted(value)
+        # as the API wants it since 2024: developers.cloudflare.com/dns/manage-dns-records/reference
+        read["content"] = record_values.quoted(value)
     return body | ({"data": read} if type_ in _DATA else read)
 
 
@@ -80,13 +67,7 @@ def _bare(content: str) -> str:
     """The text of a TXT record: the API gives its quoted strings, or what somebody once sent without quotes."""
     if not content.startswith('"'):
         return content
-    return "".join(re.sub(r"\\(.)", r"\1", part) for part in _QUOTED.findall(content))
-
-
-def _quoted(text: str) -> str:
-    """As the API wants it since 2024: quoted strings (developers.cloudflare.com/dns/manage-dns-records/reference)."""
-    parts = [text[start : start + _LONGEST_STRING] for start in range(0, len(text), _LONGEST_STRING)] or [""]
-    return " ".join('"' + re.sub(r'(["\\])', r"\\\1", part) + '"' for part in parts)
+    return "".join(re.sub(r"\\(.)", r"\1", part) for part in record_values.strings(content))
 
 
 @dataclass(frozen=True, slots=True)
